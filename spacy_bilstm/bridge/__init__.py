@@ -1,0 +1,1 @@
+"""Room bridge: between thinc and torch. Arrays become tensors, torch modules become layers that thinc can train."""

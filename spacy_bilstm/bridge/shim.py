@@ -1,0 +1,197 @@
+"""Room bridge: what thinc holds of a torch module: training, averages, copies, devices and storage pass through."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from thinc.api import get_current_ops, get_torch_default_device
+from thinc.optimizers import Optimizer
+from thinc.shims.pytorch_grad_scaler import PyTorchGradScaler
+from thinc.shims.shim import Shim
+from thinc.types import FloatsXd
+from thinc.util import torch2xp, xp2torch
+from torch import Tensor, nn
+
+from .fork import make_fork_safe
+from .weights import weights_from_bytes, weights_to_bytes
+
+Gradients = list[Tensor]
+
+
+class TorchShim(Shim):
+    """Lets thinc train, average, copy, move and store a torch module.
+
+    It takes the place of thinc's `PyTorchShim`. The weights keep their memory through updates, so that cuDNN's flat
+    buffer stays whole; averages reach them; a copy has an id of its own; the gradients handed to an optimizer stay
+    as they are, also for one that only collects them, as in `nlp.rehearse`; and a prediction changes nothing about
+    the module, so that several threads can predict at once.
+    """
+
+    _model: nn.Module
+
+    def __init__(self, module: nn.Module, mixed_precision: bool = False) -> None:
+        """Hold a module and move it to the device of thinc's current operations.
+
+        module: a module whose output depends on its arguments and weights only, not on `module.training`.
+        mixed_precision: whether to compute in half precision, with scaled gradients, when on CUDA.
+        """
+        super().__init__(module)
+        self.mixed_precision = mixed_precision
+        self._grad_scaler = PyTorchGradScaler(mixed_precision)
+        self._move(get_torch_default_device())
+
+    @property
+    def module(self) -> nn.Module:
+        """The torch module."""
+        return self._model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module's weights are."""
+        return next(self._model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the module's weights."""
+        return next(self._model.parameters()).dtype
+
+    def predict(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Call the module without gradients.
+
+        args, kwargs: arguments of the module's `forward`.
+        RETURNS: the module's output, one tensor.
+        """
+        make_fork_safe()
+        with torch.inference_mode():
+            return self._forward(*args, **kwargs)
+
+    def begin_update(  # type: ignore[override]
+        self, inputs: list[Tensor], *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Callable[[Tensor], Gradients]]:
+        """Call the module and be ready for backpropagation.
+
+        inputs: the first arguments of the module's `forward`, of a floating type, whose gradients are wanted.
+        args, kwargs: further arguments of the module's `forward`, which get no gradient.
+        RETURNS: the module's output, one tensor, and a callback that takes the gradient with respect to it, adds the
+            gradients of the weights to `parameter.grad` and returns those of the inputs.
+        """
+        make_fork_safe()
+        inputs = [tensor.detach().requires_grad_() for tensor in inputs]
+        with torch.enable_grad():
+            output = self._forward(*inputs, *args, **kwargs)
+
+        def backprop(d_output: Tensor) -> Gradients:
+            return self._backprop(inputs, output, d_output)
+
+        return output.detach(), backprop
+
+    def _backprop(self, inputs: list[Tensor], output: Tensor, d_output: Tensor) -> Gradients:
+        if not output.requires_grad:  # Nothing was computed, as for a batch of empty documents.
+            return [torch.zeros_like(tensor) for tensor in inputs]
+        parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
+        scaled = self._is_scaling()
+        if scaled:
+            d_output = cast(Tensor, self._grad_scaler.scale(d_output))
+        gradients = torch.autograd.grad(output, [*inputs, *parameters], d_output, allow_unused=True)
+        # Only fresh gradients are unscaled: those of earlier batches, in gradient accumulation, already were.
+        if scaled and self._grad_scaler.unscale([gradient for gradient in gradients if gradient is not None]):
+            return [torch.zeros_like(tensor) for tensor in inputs]
+        for parameter, gradient in zip(parameters, gradients[len(inputs) :], strict=True):
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        return [
+            torch.zeros_like(tensor) if gradient is None else gradient
+            for tensor, gradient in zip(inputs, gradients, strict=False)
+        ]
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the weights with the gradients of the batches since the last update.
+
+        optimizer: called with a key, the weights and the gradient of each parameter that has a gradient. The weights
+            it returns are copied into the parameter's own memory.
+        """
+        for name, parameter in self._model.named_parameters():
+            if parameter.grad is None:
+                continue
+            weights = cast(FloatsXd, torch2xp(parameter.data))
+            gradient = cast(FloatsXd, torch2xp(parameter.grad.contiguous()))
+            updated = xp2torch(optimizer((self.id, name), weights, gradient)[0], device=parameter.device)
+            # thinc's optimizers work in place, on memory shared with the parameter everywhere but on Apple's MPS.
+            if updated.data_ptr() != parameter.data_ptr():
+                parameter.data.copy_(updated.view_as(parameter))
+            # Not zeroed: an optimizer that collects gradients, as in nlp.rehearse, still holds this memory.
+            parameter.grad = None
+        if self._is_scaling():
+            self._grad_scaler.update()
+
+    @contextmanager
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
+        """Give the module other weights for a while, such as an optimizer's averages.
+
+        params: arrays by key `(shim id, parameter name)`; other keys are passed over.
+        """
+        replaced = {name: parameter for name, parameter in self._model.named_parameters() if (self.id, name) in params}
+        originals = {name: parameter.detach().clone() for name, parameter in replaced.items()}
+        try:
+            for name, parameter in replaced.items():
+                weights = xp2torch(params[(self.id, name)], device=parameter.device)
+                parameter.data.copy_(weights.view_as(parameter))
+            yield
+        finally:
+            for name, parameter in replaced.items():
+                parameter.data.copy_(originals[name])
+
+    def copy(self) -> TorchShim:
+        """Copy the shim and its module. The copy has an id of its own, as an optimizer's state goes by it."""
+        copied = copy.deepcopy(self)
+        with Shim.global_id_lock:
+            Shim.global_id += 1
+            copied.id = Shim.global_id
+        return copied
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Move the module.
+
+        device_type: `"cpu"` or `"gpu"`, as thinc's operations name it; thinc's MPS operations say `"cpu"`, too.
+        device_id: the number of the CUDA device.
+        RAISES: ValueError for another device type.
+        """
+        if device_type == "gpu":
+            self._move(torch.device("cuda", device_id))
+        elif device_type == "cpu":
+            is_mps = get_current_ops().name == "mps"
+            self._move(torch.device("mps" if is_mps else "cpu"))
+        else:
+            raise ValueError(f"Can't move a torch module to the device type '{device_type}'. Use 'cpu' or 'gpu'.")
+
+    def to_bytes(self) -> bytes:
+        """Store the weights as safetensors."""
+        return weights_to_bytes(self._model)
+
+    def from_bytes(self, data: bytes) -> TorchShim:
+        """Load weights that `to_bytes` stored, onto the module's own device.
+
+        data: the bytes of a safetensors file.
+        RETURNS: the shim itself.
+        RAISES: ValueError if the data is not the weights of such a module, which then stays as it was.
+        """
+        weights_from_bytes(self._model, data)
+        return self
+
+    def _move(self, device: torch.device) -> None:
+        self._model.to(device)
+        self._grad_scaler.to_(device)
+
+    def _forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        if not self._is_scaling():
+            return cast(Tensor, self._model(*args, **kwargs))
+        with torch.autocast("cuda"):
+            output = self._model(*args, **kwargs)
+        return cast(Tensor, output.float())  # The layers of thinc around this one compute in single precision.
+
+    def _is_scaling(self) -> bool:
+        return self.mixed_precision and self.device.type == "cuda"

@@ -1,0 +1,18 @@
+"""Room cli: the Typer commands, as `spacy bilstm`, `spacy-bilstm` and `python -m spacy_bilstm`. Nothing imports it."""
+
+import typer
+from spacy.cli._util import app as spacy_app
+
+app = typer.Typer(
+    name="bilstm",
+    help="Recurrent encoders for spaCy.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+spacy_app.add_typer(app)
+
+
+def main() -> None:
+    """Run the commands without spaCy's own in front."""
+    app(prog_name="spacy-bilstm")

@@ -1,0 +1,241 @@
+"""Room nn: the recurrent encoder, a stack of Elman, GRU or LSTM layers in one or two directions.
+
+The concatenated rows of several documents come in with the documents' lengths; as many rows of the output width go
+out, in the same order. Rows are computed in packed order, so no padding exists that a direction could start in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from .layout import PackedLayout
+
+CELLS: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+"""The recurrent cells: Elman (1990) with tanh, GRU (Cho et al. 2014), LSTM (Hochreiter and Schmidhuber 1997)."""
+
+GATES: dict[str, int] = {"rnn": 1, "gru": 3, "lstm": 4}
+"""How many gates each cell stacks in its weight matrices."""
+
+
+def _concat(forward: Tensor, backward: Tensor) -> Tensor:
+    return torch.cat((forward, backward), dim=-1)
+
+
+def _mean(forward: Tensor, backward: Tensor) -> Tensor:
+    return (forward + backward) / 2
+
+
+MERGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "concat": _concat,
+    "sum": torch.add,
+    "mean": _mean,
+    "mul": torch.mul,
+}
+"""How the two directions become one output row."""
+
+
+def locked_dropout(packed: Tensor, document: Tensor, n_docs: int, rate: float) -> Tensor:
+    """Drop whole features of a document: one mask for all its time steps (Gal and Ghahramani 2016).
+
+    packed: rows in packed order. Shape `(n_rows, width)`.
+    document: the document of each packed row. Shape `(n_rows,)`.
+    n_docs: number of documents.
+    rate: probability with which a feature is dropped, 0 <= rate < 1.
+    RETURNS: the rows, kept features scaled by `1 / (1 - rate)`. Shape `(n_rows, width)`.
+    """
+    if rate == 0.0:
+        return packed
+    keep = torch.empty((n_docs, packed.shape[1]), dtype=packed.dtype, device=packed.device)
+    keep.bernoulli_(1.0 - rate).div_(1.0 - rate)
+    return packed * keep[document]
+
+
+class RecurrentLayer(nn.Module):
+    """One recurrent layer in one or two directions.
+
+    The weights are those of torch's own module, which also keeps them in one buffer for cuDNN. The forward pass calls
+    torch's recurrent function with them, so that it depends on its arguments alone and may run in several threads.
+    """
+
+    def __init__(self, input_width: int, width: int, cell: str, bidirectional: bool, merge: str) -> None:
+        """Set up a layer with freshly initialised weights.
+
+        input_width: width of the rows that come in, >= 1.
+        width: width of the rows that go out, >= 1; even for two concatenated directions.
+        cell: a key of `CELLS`.
+        bidirectional: whether a second direction reads the document from its end.
+        merge: a key of `MERGES`; of no effect with one direction.
+        """
+        super().__init__()
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.merge = MERGES[merge]
+        hidden_width = width // 2 if bidirectional and merge == "concat" else width
+        self.rnn = CELLS[cell](input_width, hidden_width, bidirectional=bidirectional)
+        self.suffixes = ("_l0", "_l0_reverse") if bidirectional else ("_l0",)
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Initialise the weights gate by gate.
+
+        Recurrent weights are orthogonal (Saxe et al. 2014), input weights uniform after Glorot and Bengio (2010), the
+        forget gate's bias is 1 (Jozefowicz et al. 2015) in one of torch's two bias vectors, other biases are 0.
+        """
+        for suffix in self.suffixes:
+            for gate in self._parameter("weight_hh", suffix).chunk(GATES[self.cell]):
+                nn.init.orthogonal_(gate)
+            for gate in self._parameter("weight_ih", suffix).chunk(GATES[self.cell]):
+                nn.init.xavier_uniform_(gate)
+            nn.init.zeros_(self._parameter("bias_ih", suffix))
+            nn.init.zeros_(self._parameter("bias_hh", suffix))
+            if self.cell == "lstm":
+                forget_gate = self._parameter("bias_ih", suffix).chunk(4)[1]
+                nn.init.ones_(forget_gate)
+
+    def forward(self, packed: Tensor, batch_sizes: Tensor, recurrent_dropout: float = 0.0) -> Tensor:
+        """Run the layer over packed rows.
+
+        packed: rows in packed order. Shape `(n_rows, input_width)`, n_rows >= 1.
+        batch_sizes: documents running at each step. Shape `(max_length,)`, int64, on CPU.
+        recurrent_dropout: probability with which a hidden-to-hidden weight is dropped for this whole batch,
+            0 <= rate < 1 (DropConnect of Merity et al. 2018).
+        RETURNS: output rows in packed order. Shape `(n_rows, width)`.
+        """
+        n_directions = len(self.suffixes)
+        initial = packed.new_zeros((n_directions, int(batch_sizes[0]), self.rnn.hidden_size))
+        weights = self._weights(recurrent_dropout)
+        # has_biases, num_layers, dropout, train, bidirectional
+        options = (True, 1, 0.0, torch.is_grad_enabled(), self.bidirectional)
+        if self.cell == "lstm":
+            output = torch.lstm(packed, batch_sizes, (initial, initial), weights, *options)[0]
+        elif self.cell == "gru":
+            output = torch.gru(packed, batch_sizes, initial, weights, *options)[0]
+        else:
+            output = torch.rnn_tanh(packed, batch_sizes, initial, weights, *options)[0]
+        if not self.bidirectional:
+            return output
+        return self.merge(*output.chunk(2, dim=-1))
+
+    def _weights(self, recurrent_dropout: float) -> list[Tensor]:
+        weights: list[Tensor] = []
+        for suffix in self.suffixes:
+            recurrent: Tensor = self._parameter("weight_hh", suffix)
+            if recurrent_dropout:
+                recurrent = nn.functional.dropout(recurrent, recurrent_dropout)
+            weights += [
+                self._parameter("weight_ih", suffix),
+                recurrent,
+                self._parameter("bias_ih", suffix),
+                self._parameter("bias_hh", suffix),
+            ]
+        return weights
+
+    def _parameter(self, kind: str, suffix: str) -> nn.Parameter:
+        return cast(nn.Parameter, getattr(self.rnn, kind + suffix))
+
+
+class RecurrentEncoder(nn.Module):
+    """A stack of recurrent layers over the rows of several documents."""
+
+    def __init__(
+        self,
+        input_width: int,
+        width: int,
+        depth: int = 1,
+        cell: str = "lstm",
+        bidirectional: bool = True,
+        merge: str = "concat",
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        residual: bool = False,
+    ) -> None:
+        """Set up an encoder with freshly initialised weights.
+
+        input_width: width of the rows that come in, >= 1.
+        width: width of the rows that go out, and of those between layers, >= 1.
+        depth: number of layers, >= 1.
+        cell: `"rnn"` (Elman), `"gru"` or `"lstm"`.
+        bidirectional: whether each layer reads in both directions.
+        merge: how two directions become one row: `"concat"`, `"sum"`, `"mean"` or `"mul"` (product).
+        dropout: rate of locked dropout between layers in training, 0 <= rate < 1.
+        recurrent_dropout: rate of dropout on the hidden-to-hidden weights in training, 0 <= rate < 1.
+        residual: whether the input of each layer from the second on is added to its output.
+        RAISES: ValueError for arguments outside these ranges, or an odd width where two directions are concatenated.
+        """
+        super().__init__()
+        check_arguments(input_width, width, depth, cell, bidirectional, merge, dropout, recurrent_dropout)
+        self.width = width
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.residual = residual
+        self.layers = nn.ModuleList(
+            RecurrentLayer(input_width if i == 0 else width, width, cell, bidirectional, merge) for i in range(depth)
+        )
+
+    def reset_parameters(self) -> None:
+        """Initialise all weights afresh from torch's random generator."""
+        for layer in self.layers:
+            cast(RecurrentLayer, layer).reset_parameters()
+
+    def forward(self, rows: Tensor, lengths: Sequence[int], output_dropout: float | None = None) -> Tensor:
+        """Encode the rows of several documents.
+
+        rows: the documents' rows, one document after the other. Shape `(n_rows, input_width)`.
+        lengths: number of rows of each document, each >= 0; they sum to n_rows.
+        output_dropout: rate of locked dropout on every layer's output, 0 <= rate < 1. With a rate the call is one of
+            training, and the encoder's own `dropout` and `recurrent_dropout` apply, too; None is inference.
+        RETURNS: the encoded rows, in the order of `rows`. Shape `(n_rows, width)`.
+        RAISES: ValueError if the lengths do not sum to the number of rows.
+        """
+        if sum(lengths) != rows.shape[0]:
+            raise ValueError(f"The documents' lengths sum to {sum(lengths)}, but there are {rows.shape[0]} rows.")
+        if rows.shape[0] == 0:
+            return rows.new_zeros((0, self.width))
+        training = output_dropout is not None
+        layout = PackedLayout.from_lengths(lengths, rows.device)
+        packed = rows[layout.to_packed]
+        for i, layer in enumerate(self.layers):
+            output = layer(packed, layout.batch_sizes, self.recurrent_dropout if training else 0.0)
+            if output_dropout is not None:
+                is_last = i == len(self.layers) - 1
+                # Two dropouts one after the other are one with the product of their chances to keep.
+                rate = output_dropout if is_last else 1.0 - (1.0 - output_dropout) * (1.0 - self.dropout)
+                output = locked_dropout(output, layout.document, len(layout.order), rate)
+            packed = packed + output if self.residual and i > 0 else output
+        return packed[layout.from_packed]
+
+
+def check_arguments(
+    input_width: int,
+    width: int,
+    depth: int,
+    cell: str,
+    bidirectional: bool,
+    merge: str,
+    dropout: float,
+    recurrent_dropout: float,
+) -> None:
+    """Check the arguments of `RecurrentEncoder`, which documents them.
+
+    RAISES: ValueError that names the argument, its value and what would be right.
+    """
+    for name, number in (("nI", input_width), ("width", width), ("depth", depth)):
+        if number < 1:
+            raise ValueError(f"A recurrent encoder needs {name} >= 1, but {name} is {number}.")
+    if cell not in CELLS:
+        raise ValueError(f"Unknown cell '{cell}'. Use one of: {', '.join(CELLS)}.")
+    if merge not in MERGES:
+        raise ValueError(f"Unknown merge '{merge}'. Use one of: {', '.join(MERGES)}.")
+    if bidirectional and merge == "concat" and width % 2:
+        raise ValueError(
+            f"Two concatenated directions share the output width in halves, so width must be even, but it is {width}. "
+            f'Use {width - 1 or 2} or {width + 1}, or merge = "sum", "mean" or "mul", which take any width.'
+        )
+    for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"{name} is a rate and must be at least 0 and less than 1, but it is {rate}.")
