@@ -7,6 +7,8 @@ from ..nn.recurrent import RecurrentEncoder
 def build_bilstm_encoder_v1(width: int, depth: int = 1, merge: str = "concat", dropout: float = 0.0) -> RowsModel:
     """Encode context with bidirectional LSTM layers; takes the place of `spacy.MaxoutWindowEncoder.v2`.
 
+    Like that encoder it normalises the output of each layer.
+
     width: width of the input and of the output, >= 1; even for the merge `"concat"`.
     depth: number of layers, >= 1.
     merge: how two directions become one row: `"concat"`, `"sum"`, `"mean"` or `"mul"` (product).
@@ -27,6 +29,7 @@ def build_recurrent_encoder_v1(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
     residual: bool = False,
+    layer_norm: bool = True,
     nI: int | None = None,
     mixed_precision: bool = False,
 ) -> RowsModel:
@@ -42,6 +45,7 @@ def build_recurrent_encoder_v1(
         output of every layer.
     recurrent_dropout: rate of dropout on the hidden-to-hidden weights, one mask a batch, 0 <= rate < 1.
     residual: whether the input of each layer from the second on is added to its output.
+    layer_norm: whether each layer's output is normalised.
     nI: width of the input, >= 1; that of the output if None.
     mixed_precision: whether to compute in half precision on CUDA.
     RETURNS: the encoder, from one array of shape `(length, nI)` a document to one of shape `(length, width)`.
@@ -49,6 +53,6 @@ def build_recurrent_encoder_v1(
     """
     input_width = width if nI is None else nI
     module = RecurrentEncoder(
-        input_width, width, depth, cell, bidirectional, merge, dropout, recurrent_dropout, residual
+        input_width, width, depth, cell, bidirectional, merge, dropout, recurrent_dropout, residual, layer_norm
     )
     return with_rows("recurrent_encoder", module, nI=input_width, nO=width, mixed_precision=mixed_precision)

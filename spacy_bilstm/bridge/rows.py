@@ -83,6 +83,6 @@ def _check_width(model: RowsModel, X: list[Floats2d]) -> None:
             width = document.shape[1]
             raise ValueError(
                 f"The layer '{model.name}' takes rows of width {nI}, but the layer before it, such as the embedding, "
-                f"gives rows of width {width}. Give both the same width, or tell this layer the width of its input with "
+                f"gives rows of width {width}. Give both the same width, or tell this layer its input's width with "
                 f"nI = {width} in spacy-bilstm.RecurrentEncoder.v1."
             )

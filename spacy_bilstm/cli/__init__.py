@@ -3,13 +3,17 @@
 import typer
 from spacy.cli._util import app as spacy_app
 
-app = typer.Typer(
-    name="bilstm",
-    help="Recurrent encoders for spaCy.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-)
+from .corpus import corpus
+
+app = typer.Typer(name="bilstm", help="Recurrent encoders for spaCy.", no_args_is_help=True, rich_markup_mode=None)
+app.command("corpus")(corpus)
+
+
+@app.callback()
+def callback() -> None:
+    """Recurrent encoders for spaCy."""
+
+
 spacy_app.add_typer(app)
 
 
