@@ -7,7 +7,7 @@ from ..nn.recurrent import RecurrentEncoder
 def build_bilstm_encoder_v1(width: int, depth: int = 1, merge: str = "concat", dropout: float = 0.0) -> RowsModel:
     """Encode context with bidirectional LSTM layers; takes the place of `spacy.MaxoutWindowEncoder.v2`.
 
-    Like that encoder it normalises the output of each layer.
+    Like that encoder it normalises its output.
 
     width: width of the input and of the output, >= 1; even for the merge `"concat"`.
     depth: number of layers, >= 1.
@@ -45,7 +45,7 @@ def build_recurrent_encoder_v1(
         output of every layer.
     recurrent_dropout: rate of dropout on the hidden-to-hidden weights, one mask a batch, 0 <= rate < 1.
     residual: whether the input of each layer from the second on is added to its output.
-    layer_norm: whether each layer's output is normalised.
+    layer_norm: whether the output is normalised.
     nI: width of the input, >= 1; that of the output if None.
     mixed_precision: whether to compute in half precision on CUDA.
     RETURNS: the encoder, from one array of shape `(length, nI)` a document to one of shape `(length, width)`.

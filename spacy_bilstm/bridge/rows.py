@@ -15,8 +15,8 @@ RowsModel = Model[list[Floats2d], list[Floats2d]]
 def with_rows(name: str, module: nn.Module, *, nI: int, nO: int, mixed_precision: bool = False) -> RowsModel:
     """Wrap a torch module that maps the rows of several documents to as many rows.
 
-    The module is called with the concatenated rows, the documents' lengths and the rate of dropout, which is None
-    outside training. Its `reset_parameters` initialises its weights afresh when the layer is initialised.
+    The module is called with the concatenated rows and the documents' lengths, and in training with True and the rate
+    of dropout, too. Its `reset_parameters` initialises its weights afresh when the layer is initialised.
 
     name: the layer's name.
     module: the torch module.
@@ -58,7 +58,7 @@ def forward(
     lengths = [len(document) for document in X]
     rows = array_to_tensor(concatenate_rows(model.ops, X, model.get_dim("nI")), shim.device, shim.dtype)
     if is_train:
-        output, torch_backprop = shim.begin_update([rows], lengths, model.attrs["dropout_rate"])
+        output, torch_backprop = shim.begin_update([rows], lengths, True, model.attrs["dropout_rate"])
     else:
         output = shim.predict(rows, lengths)
 

@@ -166,8 +166,8 @@ class RecurrentEncoder(nn.Module):
         dropout: rate of locked dropout between layers in training, 0 <= rate < 1.
         recurrent_dropout: rate of dropout on the hidden-to-hidden weights in training, 0 <= rate < 1.
         residual: whether the input of each layer from the second on is added to its output.
-        layer_norm: whether each layer's merged output is normalised (Ba et al. 2016). Without it the rows are small,
-            a product of gates below 1, and what reads them learns slowly at first.
+        layer_norm: whether the rows that go out are normalised (Ba et al. 2016). Without it they are small, products
+            of gates below 1, and what reads them learns slowly at first.
         RAISES: ValueError for arguments outside these ranges, or an odd width where two directions are concatenated.
         """
         super().__init__()
@@ -179,23 +179,24 @@ class RecurrentEncoder(nn.Module):
         self.layers = nn.ModuleList(
             RecurrentLayer(input_width if i == 0 else width, width, cell, bidirectional, merge) for i in range(depth)
         )
-        self.norms = nn.ModuleList(nn.LayerNorm(width) if layer_norm else nn.Identity() for _ in range(depth))
+        self.norm = nn.LayerNorm(width) if layer_norm else nn.Identity()
 
     def reset_parameters(self) -> None:
         """Initialise all weights afresh from torch's random generator."""
         for layer in self.layers:
             cast(RecurrentLayer, layer).reset_parameters()
-        for norm in self.norms:
-            if isinstance(norm, nn.LayerNorm):
-                norm.reset_parameters()
+        if isinstance(self.norm, nn.LayerNorm):
+            self.norm.reset_parameters()
 
-    def forward(self, rows: Tensor, lengths: Sequence[int], output_dropout: float | None = None) -> Tensor:
+    def forward(
+        self, rows: Tensor, lengths: Sequence[int], training: bool = False, output_dropout: float = 0.0
+    ) -> Tensor:
         """Encode the rows of several documents.
 
         rows: the documents' rows, one document after the other. Shape `(n_rows, input_width)`.
         lengths: number of rows of each document, each >= 0; they sum to n_rows.
-        output_dropout: rate of locked dropout on every layer's output, 0 <= rate < 1. With a rate the call is one of
-            training, and the encoder's own `dropout` and `recurrent_dropout` apply, too; None is inference.
+        training: whether dropout applies: `output_dropout` and the encoder's own `dropout` and `recurrent_dropout`.
+        output_dropout: rate of locked dropout on every layer's output, 0 <= rate < 1.
         RETURNS: the encoded rows, in the order of `rows`. Shape `(n_rows, width)`.
         RAISES: ValueError if the lengths do not sum to the number of rows.
         """
@@ -203,17 +204,18 @@ class RecurrentEncoder(nn.Module):
             raise ValueError(f"The documents' lengths sum to {sum(lengths)}, but there are {rows.shape[0]} rows.")
         if rows.shape[0] == 0:
             return rows.new_zeros((0, self.width))
-        training = output_dropout is not None
         layout = PackedLayout.from_lengths(lengths, rows.device)
         packed = rows[layout.to_packed]
-        for i, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            output = norm(layer(packed, layout.batch_sizes, self.recurrent_dropout if training else 0.0))
-            if output_dropout is not None:
-                is_last = i == len(self.layers) - 1
-                # Two dropouts one after the other are one with the product of their chances to keep.
-                rate = output_dropout if is_last else 1.0 - (1.0 - output_dropout) * (1.0 - self.dropout)
-                output = locked_dropout(output, layout.document, len(layout.order), rate)
+        # Two dropouts one after the other are one with the product of their chances to keep.
+        between = 1.0 - (1.0 - output_dropout) * (1.0 - self.dropout) if training else 0.0
+        for i, layer in enumerate(self.layers):
+            output = layer(packed, layout.batch_sizes, self.recurrent_dropout if training else 0.0)
+            if i < len(self.layers) - 1:
+                output = locked_dropout(output, layout.document, len(layout.order), between)
             packed = packed + output if self.residual and i > 0 else output
+        packed = self.norm(packed)
+        if training:
+            packed = locked_dropout(packed, layout.document, len(layout.order), output_dropout)
         return packed[layout.from_packed]
 
 
@@ -241,7 +243,7 @@ def check_arguments(
     if bidirectional and merge == "concat" and width % 2:
         raise ValueError(
             f"Two concatenated directions share the output width in halves, so width must be even, but it is {width}. "
-            f'Use {width - 1 or 2} or {width + 1}, or merge = "sum", "mean" or "mul", which take any width.'
+            f'Use {width + 1}, or merge = "sum", "mean" or "mul", which take any width.'
         )
     for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
         if not 0.0 <= rate < 1.0:

@@ -1,0 +1,89 @@
+"""Weights as safetensors: whole, checked before anything is assigned, and never a pickle."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load, save
+from torch import nn
+
+from spacy_bilstm.bridge.weights import weights_from_bytes, weights_to_bytes
+
+
+def make_module() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.LSTM(3, 2, bidirectional=True)
+
+
+def pickled(data: bytes) -> bytes:
+    file = io.BytesIO()
+    torch.save(load(data), file)
+    return file.getvalue()
+
+
+def without(data: bytes, name: str) -> bytes:
+    return save({key: tensor for key, tensor in load(data).items() if key != name})
+
+
+def with_(data: bytes, name: str, tensor: torch.Tensor) -> bytes:
+    return save({**load(data), name: tensor})
+
+
+def test_weights_round_trip() -> None:
+    module, other = make_module(), nn.LSTM(3, 2, bidirectional=True)
+    data = weights_to_bytes(module)
+    assert weights_to_bytes(other) != data
+    weights_from_bytes(other, data)
+    assert weights_to_bytes(other) == data
+    assert all(torch.equal(a, b) for a, b in zip(module.parameters(), other.parameters(), strict=True))
+
+
+def test_stored_weights_are_plain_safetensors() -> None:
+    assert set(load(weights_to_bytes(make_module()))) == set(make_module().state_dict())
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (pickled, "the data is a pickle.*safetensors only"),
+        (lambda data: b"\x80\x04" + data, "the data is a pickle"),
+        (lambda data: data[:-7], "not a complete safetensors file.*truncated"),
+        (lambda data: data[:5], "not a complete safetensors file"),
+        (lambda data: b"", "the 0 bytes are not a complete safetensors file"),
+        (lambda data: b"a foreign file of some length", "not a complete safetensors file"),
+        (lambda data: without(data, "weight_hh_l0"), "'weight_hh_l0' is missing"),
+        (lambda data: with_(data, "bias_zz", torch.ones(1)), "'bias_zz' is not a weight of this model"),
+        (
+            lambda data: with_(data, "weight_hh_l0", torch.ones(8, 3)),
+            r"'weight_hh_l0' has the shape \(8, 3\), but the model's is \(8, 2\).*width, depth, cell",
+        ),
+        (
+            lambda data: with_(data, "bias_hh_l0", torch.ones(8, dtype=torch.float16)),
+            r"'bias_hh_l0' is of type torch.float16, but the model's is torch.float32",
+        ),
+    ],
+)
+def test_a_failed_load_says_why_and_changes_nothing(damage: Callable[[bytes], bytes], message: str) -> None:
+    module = make_module()
+    before = weights_to_bytes(module)
+    with pytest.raises(ValueError, match=f"(?s)Can't load the weights.*{message}"):
+        weights_from_bytes(module, damage(before))
+    assert weights_to_bytes(module) == before
+
+
+@given(st.integers(0, 500))
+def test_no_truncation_loads(n_bytes: int) -> None:
+    module = make_module()
+    data = weights_to_bytes(module)
+    with pytest.raises(ValueError, match="Can't load the weights"):
+        weights_from_bytes(module, data[: min(n_bytes, len(data) - 1)])
+
+
+def test_loading_keeps_the_memory_of_the_weights() -> None:
+    module = make_module()
+    before = [parameter.data_ptr() for parameter in module.parameters()]
+    weights_from_bytes(module, weights_to_bytes(make_module()))
+    assert [parameter.data_ptr() for parameter in module.parameters()] == before

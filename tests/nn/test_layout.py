@@ -1,0 +1,44 @@
+"""The packed layout against torch's own packing."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.utils.rnn import pack_sequence
+
+from spacy_bilstm.nn.layout import PackedLayout
+
+LENGTHS = st.lists(st.integers(0, 7), max_size=8)
+
+
+@given(LENGTHS)
+def test_layout_is_the_packed_order_of_torch(lengths: list[int]) -> None:
+    layout = PackedLayout.from_lengths(lengths)
+    rows = torch.arange(sum(lengths))
+    documents = [document for document in rows.split(lengths) if len(document)]
+    if not documents:
+        assert len(layout.order) == len(layout.batch_sizes) == len(layout.to_packed) == 0
+        return
+    documents.sort(key=len, reverse=True)
+    packed = pack_sequence(documents)
+    assert layout.batch_sizes.tolist() == packed.batch_sizes.tolist()
+    assert rows[layout.to_packed].tolist() == packed.data.tolist()
+
+
+@given(LENGTHS)
+def test_from_packed_undoes_to_packed(lengths: list[int]) -> None:
+    layout = PackedLayout.from_lengths(lengths)
+    rows = torch.arange(sum(lengths))
+    assert rows[layout.to_packed][layout.from_packed].tolist() == rows.tolist()
+
+
+@given(LENGTHS)
+def test_document_names_the_document_of_each_packed_row(lengths: list[int]) -> None:
+    layout = PackedLayout.from_lengths(lengths)
+    document_of_row = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths, dtype=torch.int64))
+    assert layout.order[layout.document].tolist() == document_of_row[layout.to_packed].tolist()
+
+
+def test_a_negative_length_is_an_error() -> None:
+    with pytest.raises(ValueError, match="must not be negative, but the smallest is -2"):
+        PackedLayout.from_lengths([3, -2])
