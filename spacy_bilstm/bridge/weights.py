@@ -38,15 +38,16 @@ def weights_from_bytes(module: nn.Module, data: bytes) -> None:
 
 
 def _parse(data: bytes) -> dict[str, Tensor]:
-    if data.startswith(_PICKLE_STARTS):
-        raise ValueError(
-            "Can't load the weights: the data is a pickle, as torch.save and thinc's own PyTorch layers write it. "
-            "spacy-bilstm reads safetensors only, because loading a pickle can run any code. Train the pipeline again "
-            "with this architecture, or load it with the package that wrote it."
-        )
     try:
         return load(data)
     except (SafetensorError, ValueError, KeyError) as error:
+        # Only now: the length that a safetensors file starts with may begin like a pickle, too.
+        if data.startswith(_PICKLE_STARTS):
+            raise ValueError(
+                "Can't load the weights: the data is a pickle, as torch.save and thinc's own PyTorch layers write it. "
+                "spacy-bilstm reads safetensors only, because loading a pickle can run any code. Train the pipeline "
+                "again with this architecture, or load it with the package that wrote it."
+            ) from error
         raise ValueError(
             f"Can't load the weights: the {len(data)} bytes are not a complete safetensors file ({error}). The model "
             "file is truncated, damaged or of another kind: copy it again from its source, or train it again."

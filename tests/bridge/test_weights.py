@@ -74,6 +74,13 @@ def test_a_failed_load_says_why_and_changes_nothing(damage: Callable[[bytes], by
     assert weights_to_bytes(module) == before
 
 
+@pytest.mark.parametrize("n_weights", range(1, 33))
+def test_a_header_of_any_length_loads(n_weights: int) -> None:
+    """A file starts with its header's length, whose bytes may be those that a pickle starts with."""
+    module = nn.ParameterList(torch.ones(1) for _ in range(n_weights))
+    weights_from_bytes(module, weights_to_bytes(module))
+
+
 @given(st.integers(0, 500))
 def test_no_truncation_loads(n_bytes: int) -> None:
     module = make_module()

@@ -1,0 +1,71 @@
+"""The package as it is installed: its entry points, its version, its typing marker and its rooms."""
+
+import ast
+import subprocess
+import sys
+from importlib.metadata import distribution
+from inspect import isfunction
+from pathlib import Path
+
+import pytest
+
+import spacy_bilstm
+
+PACKAGE = Path(spacy_bilstm.__file__).parent
+MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py"))
+MAY_IMPORT = {
+    "nn": {"nn"},
+    "bridge": {"bridge"},
+    "architectures": {"architectures", "bridge", "nn"},
+    "pipeline": {"pipeline", "architectures", "bridge", "nn"},
+    "cli": {"cli", "pipeline", "architectures", "bridge", "nn"},
+}
+REGISTRIES = ("spacy_architectures", "spacy_factories", "spacy_scorers", "spacy_callbacks", "thinc_optimizers")
+
+
+def test_every_registered_name_is_a_plain_documented_function() -> None:
+    points = [point for point in distribution("spacy-bilstm").entry_points if point.group in REGISTRIES]
+    assert len(points) >= 5
+    for point in points:
+        function = point.load()
+        assert isfunction(function)
+        assert function.__closure__ is None
+        assert function.__module__.startswith("spacy_bilstm.")
+        assert function.__doc__
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert spacy_bilstm.__version__ == distribution("spacy-bilstm").version
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if len(path.parts) > 2], ids=str)
+def test_imports_go_one_way_down_the_rooms(path: Path) -> None:
+    room = path.parts[1]
+    tree = ast.parse((PACKAGE.parent / path).read_text(encoding="utf8"))
+    assert ast.get_docstring(tree, clean=True), "a newcomer reads in the first lines which room this is"
+    assert f"Room {room}" in (ast.get_docstring(tree) or "")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            depth = len(path.parts) - 1 - node.level
+            imported = (*path.parts[1 : 1 + depth], *(node.module or "").split("."))[0]
+            assert (imported or room) in MAY_IMPORT[room], f"{path} imports {imported}"
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        if room == "nn":
+            assert not any(name.split(".")[0] in ("thinc", "spacy") for name in names)
+
+
+def test_importing_the_package_is_cheap() -> None:
+    """`spacy bilstm --help` and every spaCy command import it: torch comes with the first model only."""
+    code = "import sys, spacy_bilstm; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("command", [["-m", "spacy", "bilstm"], ["-m", "spacy_bilstm"]])
+def test_the_commands_are_reached_through_spacy_and_alone(command: list[str]) -> None:
+    result = subprocess.run([sys.executable, *command, "--help"], capture_output=True, text=True, check=True)
+    assert "corpus" in result.stdout
