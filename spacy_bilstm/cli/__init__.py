@@ -3,10 +3,12 @@
 import typer
 from spacy.cli._util import app as spacy_app
 
+from .benchmark import benchmark
 from .corpus import corpus
 
 app = typer.Typer(name="bilstm", help="Recurrent encoders for spaCy.", no_args_is_help=True, rich_markup_mode=None)
 app.command("corpus")(corpus)
+app.add_typer(benchmark, name="benchmark")
 
 
 @app.callback()
