@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy
 import srsly
@@ -84,7 +84,7 @@ def encoder(
 def _make_documents(width: int, n_docs: int, max_length: int, seed: int) -> list[Floats2d]:
     random = numpy.random.default_rng(seed)
     lengths = random.integers(1, max_length + 1, size=n_docs)
-    return [random.normal(size=(length, width)).astype("float32") for length in lengths]
+    return [cast(Floats2d, random.normal(size=(length, width)).astype("float32")) for length in lengths]
 
 
 def _make_encoders(width: int, depth: int, documents: list[Floats2d]) -> dict[str, EncoderModel]:
