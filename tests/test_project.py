@@ -1,0 +1,153 @@
+"""The project: its workflow, its configs, and what its README tells a reader to run."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+import srsly
+from spacy.cli._util import app
+from thinc.api import Config
+from typer.testing import CliRunner
+from weasel.cli.run import check_rerun
+from weasel.util.config import load_project_config
+
+PROJECT = Path(__file__).parent.parent
+README = (PROJECT / "README.md").read_text(encoding="utf8")
+CONFIGS = sorted((PROJECT / "configs").glob("*.cfg"))
+SHELL = re.compile(r"&&|\|\||[;|<>`]|\$\(")
+
+
+def load_commands(path: Path, **variables: Any) -> dict[str, dict[str, Any]]:
+    overrides = {f"vars.{name}": value for name, value in variables.items()}
+    return {command["name"]: command for command in load_project_config(path, overrides=overrides)["commands"]}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Give a copy of what the workflow reads."""
+    shutil.copy(PROJECT / "project.yml", tmp_path)
+    for name in ("configs", "assets/sample", "spacy_bilstm"):
+        shutil.copytree(PROJECT / name, tmp_path / name)
+    return tmp_path
+
+
+def shorten(project: Path, n_steps: int) -> None:
+    """Let the configs train a few steps only."""
+    for path in (project / "configs").iterdir():
+        config = Config().from_disk(path, interpolate=False)
+        config["training"] |= {"max_steps": n_steps, "eval_frequency": n_steps}
+        config.to_disk(path)
+
+
+def run_project(project: Path, command: str, **variables: Any) -> str:
+    given = [word for name, value in variables.items() for word in (f"--vars.{name}", str(value))]
+    result = subprocess.run(
+        [sys.executable, "-m", "spacy", "project", "run", command, str(project), *given], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_configs_and_our_code_are_dependencies(project: Path) -> None:
+    commands = load_commands(project)
+    code = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "spacy_bilstm").rglob("*.py")}
+    trained = {path for path in code if "/cli/" not in path and not path.endswith("__main__.py")}
+    assert {dep for dep in commands["train"]["deps"] if dep.endswith(".py")} == trained
+    assert "configs/bilstm.cfg" in commands["train"]["deps"]
+    assert "spacy_bilstm/cli/conllu.py" in commands["convert"]["deps"]
+    missing = [
+        dep
+        for command in commands.values()
+        for dep in command.get("deps", [])
+        if dep in code and not (PROJECT / dep).exists()
+    ]
+    assert missing == []
+
+
+def test_no_command_relies_on_a_shell(project: Path) -> None:
+    for command in load_commands(project).values():
+        for line in command["script"]:
+            assert line.startswith("python -")
+            assert not SHELL.search(re.sub(r'-c ".*"', "", line))
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"config": "cnn"}, {"corpus": "mine"}])
+def test_outputs_of_different_runs_do_not_overwrite_one_another(project: Path, other: dict[str, Any]) -> None:
+    def outputs(**variables: Any) -> set[str]:
+        commands = load_commands(project, **variables)
+        return {path for name in ("train", "evaluate", "package") for path in commands[name]["outputs"]}
+
+    assert len(outputs()) == 3
+    assert outputs() & outputs(**other) == set()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configs_are_complete(path: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["init", "fill-config", str(path), str(tmp_path / "filled.cfg")])
+    assert result.exit_code == 0, result.output
+    assert Config().from_disk(path, interpolate=False) == Config().from_disk(tmp_path / "filled.cfg", interpolate=False)
+
+
+def test_the_readme_documents_the_workflow_as_it_is(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["project", "document", str(PROJECT), "--output", str(tmp_path / "README.md")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "README.md").read_text(encoding="utf8").strip() in README
+
+
+def test_the_code_of_the_readme_runs() -> None:
+    blocks = re.findall(r"<!-- runnable -->\n```python\n(.*?)```", README, flags=re.S)
+    assert blocks
+    for block in blocks:
+        subprocess.run([sys.executable, "-c", block], check=True, capture_output=True)
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    (command,) = re.findall(r"<!-- test command -->\n```console\n(.*)\n```", README)
+    assert command.endswith("python -m pytest")
+    assert "<!-- test command -->" in (PROJECT / ".ci" / "run").read_text(encoding="utf8")
+
+
+def test_the_workflow_trains_evaluates_and_redoes_only_what_changed(project: Path) -> None:
+    shorten(project, 4)
+    for command in ("convert", "train", "evaluate"):
+        run_project(project, command)
+    assert srsly.read_json(project / "metrics" / "sample_bilstm_0.json")["tag_acc"] > 0
+    nlp = spacy.load(project / "training" / "sample_bilstm_0" / "model-best")
+    assert nlp.pipe_names == ["tok2vec", "tagger", "ner"]
+    commands = load_commands(project)
+    assert [name for name in ("convert", "train", "evaluate") if check_rerun(project, commands[name])] == []
+    source = project / "spacy_bilstm" / "nn" / "recurrent.py"
+    source.write_text(source.read_text(encoding="utf8") + "\n", encoding="utf8")
+    assert check_rerun(project, commands["train"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variables", [{}, {"config": "cnn", "seed": 1}], ids=["bilstm", "cnn"])
+def test_the_package_installs_with_its_requirement_and_tags_a_sentence(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, variables: dict[str, Any]
+) -> None:
+    """Install the pipeline's wheel in a fresh environment, where ours is found as a locally built wheel."""
+    shorten(project, 4)
+    run_project(project, "all", **variables)
+    wheels = tmp_path_factory.mktemp("wheels")
+    subprocess.run([sys.executable, "-m", "build", "--wheel", str(PROJECT), "--outdir", str(wheels)], check=True)
+    environment = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    (python,) = [*environment.glob("bin/python"), *environment.glob("Scripts/python.exe")]
+    (wheel,) = (project / "packages").glob("*/dist/*.whl")
+    constraints = PROJECT / "constraints.txt"
+    subprocess.run(
+        [str(python), "-m", "pip", "install", "-q", "-c", str(constraints), "--find-links", str(wheels), str(wheel)],
+        check=True,
+    )
+    name = wheel.name.split("-")[0]
+    code = f"import spacy; print([t.tag_ for t in spacy.load('{name}')('Marta lives in Leeds.')])"
+    result = subprocess.run([str(python), "-c", code], check=True, capture_output=True, text=True, cwd=environment)
+    assert result.stdout.count("'") == 10
+    freeze = subprocess.run([str(python), "-m", "pip", "freeze"], check=True, capture_output=True, text=True).stdout
+    assert ("spacy-bilstm" in freeze.lower().replace("_", "-")) == (variables.get("config") != "cnn")
