@@ -233,7 +233,7 @@ def check_arguments(
 
     RAISES: ValueError that names the argument, its value and what would be right.
     """
-    for name, number in (("nI", input_width), ("width", width), ("depth", depth)):
+    for name, number in (("width", width), ("nI", input_width), ("depth", depth)):
         if number < 1:
             raise ValueError(f"A recurrent encoder needs {name} >= 1, but {name} is {number}.")
     if cell not in CELLS:

@@ -1,0 +1,87 @@
+"""What the tests share: a small corpus, spaCy's command line, and pipelines trained with it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+import torch
+from spacy.cli._util import app
+from spacy.language import Language
+from thinc.api import Config
+from toy_corpus import write_docs
+from toy_pipelines import BILSTM, EMBED, LISTENER, MODELS
+from typer.testing import CliRunner, Result
+
+PIPES = ["tagger", "morphologizer", "parser", "ner", "spancat", "textcat_multilabel"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Let torch compute on one thread, as quick as it gets for small widths."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def run_spacy() -> Callable[..., Result]:
+    """Run a command of spaCy's command line; fail unless it succeeds or fails as expected."""
+
+    def run(*args: Any, exit_code: int = 0) -> Result:
+        result = CliRunner().invoke(app, [str(arg) for arg in args])
+        if isinstance(result.exception, Exception) and exit_code == 0:
+            raise result.exception
+        assert result.exit_code == exit_code, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a directory with train.spacy and dev.spacy, and many.spacy, as large as `debug data` asks for."""
+    path = tmp_path_factory.mktemp("corpus")
+    for seed, (name, n) in enumerate({"train": 32, "dev": 12, "many": 120}.items()):
+        write_docs(path / f"{name}.spacy", n, seed)
+    return path
+
+
+@pytest.fixture(scope="session")
+def config_path(tmp_path_factory: pytest.TempPathFactory, corpus: Path, run_spacy: Callable[..., Result]) -> Path:
+    """Give a config from `init config` whose encoder is ours, filled by `init fill-config`."""
+    path = tmp_path_factory.mktemp("config")
+    run_spacy("init", "config", path / "stock.cfg", "--lang", "en", "--pipeline", ",".join(PIPES))
+    config = Config().from_disk(path / "stock.cfg", interpolate=False)
+    config["paths"] |= {"train": str(corpus / "train.spacy"), "dev": str(corpus / "dev.spacy")}
+    config["components"]["tok2vec"]["model"]["encode"] = BILSTM
+    config["components"]["tok2vec"]["model"]["embed"]["rows"] = EMBED["rows"]
+    config["components"]["textcat_multilabel"]["model"] = MODELS["textcat_multilabel"] | {"tok2vec": LISTENER}
+    config["components"]["parser"]["min_action_freq"] = 1
+    config["training"] |= {"max_epochs": 20, "eval_frequency": 25}
+    config["training"]["optimizer"]["learn_rate"] = 0.01
+    config.to_disk(path / "partial.cfg")
+    run_spacy("init", "fill-config", path / "partial.cfg", path / "config.cfg")
+    return path / "config.cfg"
+
+
+@pytest.fixture
+def config(config_path: Path) -> Config:
+    """Give a copy of that config, its variables still in it."""
+    return Config().from_disk(config_path, interpolate=False)
+
+
+@pytest.fixture(scope="session")
+def trained_path(tmp_path_factory: pytest.TempPathFactory, config_path: Path, run_spacy: Callable[..., Result]) -> Path:
+    """Give the directory of a pipeline trained by `train` with that config."""
+    path = tmp_path_factory.mktemp("trained")
+    run_spacy("train", config_path, "--output", path)
+    return path / "model-best"
+
+
+@pytest.fixture
+def trained(trained_path: Path) -> Language:
+    """Give the trained pipeline, loaded afresh."""
+    return spacy.load(trained_path)
