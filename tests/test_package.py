@@ -18,9 +18,10 @@ MAY_IMPORT = {
     "bridge": {"bridge"},
     "architectures": {"architectures", "bridge", "nn"},
     "pipeline": {"pipeline", "architectures", "bridge", "nn"},
-    "cli": {"cli", "pipeline", "architectures", "bridge", "nn"},
+    "training": {"training"},
+    "cli": {"cli", "training", "pipeline", "architectures", "bridge", "nn"},
 }
-REGISTRIES = ("spacy_architectures", "spacy_factories", "spacy_scorers", "spacy_callbacks", "thinc_optimizers")
+REGISTRIES = ("spacy_architectures", "spacy_factories", "spacy_scorers", "spacy_batchers", "thinc_optimizers")
 
 
 def test_every_registered_name_is_a_plain_documented_function() -> None:

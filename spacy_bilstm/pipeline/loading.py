@@ -38,7 +38,7 @@ class SafeLoading(TrainablePipe):
             super().from_bytes(before, exclude=["vocab"])
             reason = str(error).rstrip(".")
             raise ValueError(
-                f"Can't load the component '{self.name}' from {source}: {reason}. The component is as it was before. If "
+                f"Can't load the component '{self.name}' from {source}: {reason}. The component is as it was. If "
                 "its files are damaged or truncated, copy them again from their source; if its config changed since "
                 "it was trained, load it with the config.cfg that was saved beside it."
             ) from error

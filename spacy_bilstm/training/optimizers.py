@@ -1,0 +1,104 @@
+"""Room training: Adam with gradients clipped by their global norm. The weights of a whole step pass through."""
+
+from typing import Any
+
+from thinc.api import Optimizer
+from thinc.backends import get_array_ops
+from thinc.types import FloatsXd, Generator
+
+Key = tuple[int, str]
+Rate = float | list[float] | Generator
+
+
+class GlobalClipOptimizer(Optimizer):
+    """An optimizer that scales the gradients of a step by one factor, so that their joint norm keeps to a limit.
+
+    thinc hands an optimizer one parameter after the other and clips each by itself, which changes the direction of a
+    step. This one collects the gradients of all parameters and applies them when the step ends: when spaCy's training
+    loop calls `step_schedules`, or, in a loop that does not, when a parameter comes again. Weights are updated in
+    place, in the memory they were handed over in, as in `nlp.rehearse`.
+    """
+
+    __slots__ = ["_collected", "global_norm", "max_norm"]
+
+    def __init__(self, learn_rate: Rate, *, max_norm: float, **settings: Any) -> None:
+        """Set up an optimizer.
+
+        learn_rate: the learning rate, or a schedule of it.
+        max_norm: the largest global norm of a step's gradients, > 0.
+        settings: further arguments of thinc's `Optimizer`.
+        RAISES: ValueError if `max_norm` is not positive.
+        """
+        if not max_norm > 0:
+            raise ValueError(f"The largest global norm of the gradients must be above 0, but max_norm is {max_norm}.")
+        super().__init__(learn_rate, grad_clip=0.0, **settings)
+        self.max_norm = max_norm
+        self.global_norm = 0.0
+        self._collected: dict[Key, tuple[FloatsXd, FloatsXd, float]] = {}
+
+    def __call__(
+        self, key: Key, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
+    ) -> tuple[FloatsXd, FloatsXd]:
+        """Take a parameter's gradient for this step.
+
+        key: the parameter's id.
+        weights: the weights, which change in place when the step ends.
+        gradient: the gradient; zero afterwards.
+        lr_scale: factor of the learning rate.
+        RETURNS: the weights and the gradient.
+        """
+        if key in self._collected:
+            self.apply()
+        self._collected[key] = (weights, gradient.copy(), lr_scale)
+        gradient *= 0
+        return weights, gradient
+
+    def step_schedules(self) -> None:
+        """End a step: update the weights, then step the schedules."""
+        self.apply()
+        super().step_schedules()
+
+    def apply(self) -> None:
+        """Update all weights whose gradients were collected; `global_norm` then holds their norm before clipping."""
+        collected, self._collected = self._collected, {}
+        squares = (get_array_ops(gradient).xp.vdot(gradient, gradient) for _, gradient, _ in collected.values())
+        self.global_norm = float(sum(squares)) ** 0.5
+        factor = min(1.0, self.max_norm / self.global_norm) if self.global_norm else 1.0
+        for key, (weights, gradient, lr_scale) in collected.items():
+            gradient *= factor
+            super().__call__(key, weights, gradient, lr_scale=lr_scale)
+
+
+def make_adam_v1(
+    learn_rate: Rate = 0.002,
+    *,
+    max_norm: float = 5.0,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    L2: float = 0.0,
+    L2_is_weight_decay: bool = True,
+    use_averages: bool = True,
+) -> GlobalClipOptimizer:
+    """Make Adam (Kingma and Ba 2015) with gradients clipped by their global norm (Pascanu et al. 2013).
+
+    learn_rate: the learning rate, or a schedule of it.
+    max_norm: the largest global norm of a step's gradients over all parameters, > 0.
+    beta1, beta2: decay of the first and second moments, 0 <= beta < 1.
+    eps: what is added to the denominator.
+    L2: strength of the regularisation, >= 0.
+    L2_is_weight_decay: whether it is decoupled weight decay, as in AdamW (Loshchilov and Hutter 2019).
+    use_averages: whether averages of the weights are kept, which spaCy then evaluates and saves.
+    RETURNS: the optimizer.
+    RAISES: ValueError if `max_norm` is not positive.
+    """
+    return GlobalClipOptimizer(
+        learn_rate,
+        max_norm=max_norm,
+        beta1=beta1,
+        beta2=beta2,
+        eps=eps,
+        L2=L2,
+        L2_is_weight_decay=L2_is_weight_decay,
+        use_averages=use_averages,
+    )
