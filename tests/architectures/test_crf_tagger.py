@@ -1,0 +1,163 @@
+"""`spacy-bilstm.CRFTagger.v1` as a thinc model: its number of tags, storage, averages, copies and new tags."""
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy import registry
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Adam, Model
+from toy_corpus import make_docs
+from toy_pipelines import BILSTM, WIDTH, get_weights, make_tok2vec
+
+from spacy_bilstm.bridge.crf import CRFLoss, add_gradients, compute_loss
+
+CRFTagger = Model[list[Doc], list[numpy.ndarray]]
+PARAMETERS = ("transitions", "start", "end")
+DOCS = make_docs(Vocab(), 6)
+
+
+def make_model(n_tags: int | None = None, initialize: bool = True) -> CRFTagger:
+    """Give a model with random weights in its output layers."""
+    config = {"@architectures": "spacy-bilstm.CRFTagger.v1", "tok2vec": make_tok2vec(BILSTM), "nO": n_tags}
+    model: CRFTagger = registry.resolve({"model": config})["model"]
+    if initialize:
+        model.initialize(X=DOCS, Y=[numpy.zeros((len(doc), n_tags or 9), dtype="f") for doc in DOCS])
+        randomize(model)
+    return model
+
+
+def randomize(model: CRFTagger, seed: int = 0) -> None:
+    """Give the output layers random weights."""
+    rng = numpy.random.default_rng(seed)
+    for node, names in ((model.get_ref("output_layer"), ("W", "b")), (model.get_ref("crf"), PARAMETERS)):
+        for name in names:
+            node.set_param(name, rng.normal(size=node.get_param(name).shape).astype("f"))
+
+
+def update(model: CRFTagger, optimizer: Adam) -> CRFLoss:
+    """Train a model towards "O"."""
+    emissions, backprop = model.begin_update(DOCS)
+    gold = numpy.zeros((sum(map(len, DOCS)), model.get_dim("nO")), dtype=bool)
+    gold[:, 0] = True
+    loss = compute_loss(model.get_ref("crf"), emissions, gold)
+    add_gradients(model.get_ref("crf"), loss)
+    backprop(loss.d_emissions)
+    model.finish_update(optimizer)
+    return loss
+
+
+@pytest.mark.parametrize("n_tags", [None, 9, 1])
+def test_number_of_tags(n_tags: int | None) -> None:
+    """It is that of the config or else of the sample, for all layers."""
+    model = make_model(n_tags)
+    expected = n_tags or 9
+    assert model.get_dim("nO") == expected
+    assert model.get_ref("output_layer").get_param("W").shape == (expected, WIDTH)
+    assert model.get_ref("crf").get_param("transitions").shape == (expected, expected)
+    assert [rows.shape for rows in model.predict(DOCS)] == [(len(doc), expected) for doc in DOCS]
+    assert model.get_ref("tok2vec") is model.layers[0]
+
+
+@pytest.mark.parametrize("n_tags", [0, 2, 8])
+def test_impossible_number_of_tags(n_tags: int) -> None:
+    """A number of tags that no number of labels gives is an error that tells what to do."""
+    with pytest.raises(ValueError, match=f"nO is {n_tags}. Set nO = null"):
+        make_model(n_tags, initialize=False)
+
+
+def test_untrained_model_has_no_preference() -> None:
+    """Initialised output layers are zero, like those of spaCy's tagger."""
+    model = make_model(initialize=False)
+    model.initialize(X=DOCS, Y=[numpy.zeros((len(doc), 9), dtype="f") for doc in DOCS])
+    assert not any(rows.any() for rows in model.predict(DOCS))
+
+
+def test_bytes_onto_a_fresh_model() -> None:
+    """A stored model loads onto one that was never initialised, and goes on to train as the original does."""
+    model, fresh = make_model(), make_model(initialize=False)
+    fresh.from_bytes(model.to_bytes())
+    for left, right in zip(model.predict(DOCS), fresh.predict(DOCS), strict=True):
+        assert_array_equal(left, right)
+    assert update(model, Adam(0.01)).value == update(fresh, Adam(0.01)).value
+    assert update(model, Adam(0.01)).value == update(fresh, Adam(0.01)).value
+
+
+def test_training_reaches_all_weights() -> None:
+    """An update changes the tok2vec, the output layer and each parameter of the CRF, and lowers the loss."""
+    model, optimizer = make_model(), Adam(0.02)
+    before = get_weights(model)
+    first = update(model, optimizer).value
+    after = get_weights(model)
+    assert sum((before[name] != after[name]).any() for name in before) > 5
+    assert all((before[name] != after[name]).any() for name in before if name.endswith((*PARAMETERS, ".W", ".b")))
+    for _ in range(10):
+        last = update(model, optimizer).value
+    assert last < first / 2
+
+
+def test_averages_reach_the_crf() -> None:
+    """`use_params` with an optimizer's averages replaces the CRF's parameters for a while."""
+    model, optimizer = make_model(), Adam(0.02, use_averages=True)
+    for _ in range(3):
+        update(model, optimizer)
+    crf = model.get_ref("crf")
+    raw = crf.get_param("transitions").copy()
+    with model.use_params(optimizer.averages):
+        assert_array_equal(crf.get_param("transitions"), optimizer.averages[(crf.id, "transitions")])
+        assert (crf.get_param("transitions") != raw).any()
+    assert_array_equal(crf.get_param("transitions"), raw)
+
+
+def test_copies_are_apart() -> None:
+    """A copy, of which thinc leaves out the references, has a CRF with an id and parameters of its own."""
+    model = make_model()
+    copied = model.copy()
+    left, right = model.get_ref("crf"), copied.layers[-1]
+    assert left.id != right.id
+    for name in PARAMETERS:
+        assert_array_equal(left.get_param(name), right.get_param(name))
+        right.set_param(name, right.get_param(name) + 1)
+        assert (left.get_param(name) != right.get_param(name)).all()
+
+
+def test_new_tags_come_last() -> None:
+    """`resize_output` keeps emissions and parameters of old tags and gives new ones zeros."""
+    model = make_model()
+    expected = model.predict(DOCS)
+    transitions = model.get_ref("crf").get_param("transitions").copy()
+    assert model.attrs["resize_output"](model, 13) is model
+    assert model.get_dim("nO") == model.get_ref("crf").get_dim("nO") == 13
+    for left, right in zip(model.predict(DOCS), expected, strict=True):
+        assert_array_equal(left[:, :9], right)
+        assert not left[:, 9:].any()
+    assert_array_equal(model.get_ref("crf").get_param("transitions")[:9, :9], transitions)
+    fresh = make_model(initialize=False).from_bytes(model.to_bytes())
+    assert_allclose(fresh.predict(DOCS)[0], model.predict(DOCS)[0])
+
+
+def test_training_goes_on_with_new_tags() -> None:
+    """An optimizer that knows the old layers trains the new ones."""
+    model, optimizer = make_model(), Adam(0.02, use_averages=True)
+    update(model, optimizer)
+    model.attrs["resize_output"](model, 13)
+    losses = [update(model, optimizer).value for _ in range(10)]
+    assert losses[-1] < losses[0] / 2
+    with model.use_params(optimizer.averages):
+        assert model.predict(DOCS)[0].shape[1] == 13
+
+
+def test_new_tags_before_initialisation() -> None:
+    """The number of tags of a model without weights can be set once."""
+    model = make_model(initialize=False)
+    model.attrs["resize_output"](model, 5)
+    model.initialize(X=DOCS)
+    assert model.predict(DOCS)[0].shape[1] == 5
+
+
+def test_tags_are_not_taken_away() -> None:
+    """Fewer tags are an error, and the model stays as it was."""
+    model = make_model()
+    with pytest.raises(ValueError, match="it has 9, but is to have 5"):
+        model.attrs["resize_output"](model, 5)
+    assert model.predict(DOCS)[0].shape[1] == 9
