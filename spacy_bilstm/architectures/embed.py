@@ -19,6 +19,7 @@ def build_word_embed_v1(
     attr_width: int | None = None,
     maxout_pieces: int = 3,
     word_dropout: float = 0.0,
+    identity_dropout: float = 0.0,
     mixed_precision: bool = False,
 ) -> WordsModel:
     """Embed words by hashed attributes, characters and static vectors; takes the place of `spacy.MultiHashEmbed.v2`.
@@ -42,6 +43,9 @@ def build_word_embed_v1(
     attr_width: width of the vector of an attribute, >= 1; `width` if null.
     maxout_pieces: number of linear maps whose maximum mixes the vectors of a word, >= 1; 1 is a plain linear map.
     word_dropout: probability with which a token is read as a learned replacement in training, 0 <= rate < 1.
+    identity_dropout: probability with which a token's word is taken for one never seen in training, 0 <= rate < 1: its
+        ORTH, LOWER, NORM and LEMMA are hashed to random rows, as those of an unknown word are later, while its affixes,
+        shape, characters and vector stay. The model learns what to do with words that it does not know.
     mixed_precision: whether to compute in half precision on CUDA.
     RETURNS: the embedding, from docs to one array of shape `(len(doc), width)` each.
     RAISES: ValueError for an argument outside these ranges or an unknown attribute, or where there is nothing to embed.
@@ -56,6 +60,10 @@ def build_word_embed_v1(
         raise ValueError(
             f"A word embedding needs max_chars >= 1, but max_chars is {max_chars}. To read no characters, set "
             "char_encoder = null."
+        )
+    if not 0.0 <= identity_dropout < 1.0:
+        raise ValueError(
+            f"identity_dropout is a rate and must be at least 0 and less than 1, but it is {identity_dropout}."
         )
     module = WordEmbedding(
         width,
@@ -78,6 +86,7 @@ def build_word_embed_v1(
         char_rows=None if char_encoder is None else char_rows,
         max_chars=max_chars,
         static_vectors=include_static_vectors,
+        identity_dropout=identity_dropout,
         mixed_precision=mixed_precision,
     )
 

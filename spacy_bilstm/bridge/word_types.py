@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy
 import torch
 from numpy.typing import NDArray
-from spacy.attrs import ORTH
+from spacy.attrs import LEMMA, LOWER, NORM, ORTH
 from spacy.tokens import Doc
 from spacy.vectors import BaseVectors, Mode, Vectors
 from thinc.api import Model, NumpyOps, glorot_uniform_init
@@ -26,6 +26,9 @@ WordsModel = Model[list[Doc], list[Floats2d]]
 
 # Hashed on CPU wherever the module is: there are few types, and a model must find its rows on every device.
 _HASHING = NumpyOps()
+# The attributes that tell which word a token is, rather than what it looks like.
+_IDENTITY_ATTRS = {ORTH, LOWER, NORM, LEMMA}
+_UNSEEN = "unseen"
 _CHAR_SEED = 7
 _FIRST_ATTR_SEED = 8
 # Odd, so that no bit of an earlier feature is lost. From Steele and Vigna (2021), for multiplication modulo 2**64.
@@ -42,6 +45,7 @@ def with_word_types(
     char_rows: int | None,
     max_chars: int,
     static_vectors: bool,
+    identity_dropout: float = 0.0,
     mixed_precision: bool = False,
 ) -> WordsModel:
     """Wrap a torch module that embeds types, as `nn.embed.WordEmbedding` does, as a layer that embeds docs.
@@ -55,6 +59,7 @@ def with_word_types(
     max_chars: number of characters of a word that are read, >= 1: all, or as many from its start as from its end.
     static_vectors: whether to read the vectors of the docs' vocab. Their projection is a parameter of the layer, not
         of the module, as its width `nM` is known only when the layer is initialised or loaded.
+    identity_dropout: probability with which a token gets the identity of a word never seen in training, 0 <= rate < 1.
     mixed_precision: whether to compute in half precision on CUDA.
     RETURNS: the layer. `[training] dropout` reaches it through its attribute `dropout_rate`.
     """
@@ -71,6 +76,7 @@ def with_word_types(
             "char_rows": char_rows,
             "max_chars": max_chars,
             "static_vectors": static_vectors,
+            "identity_dropout": identity_dropout,
         },
         shims=[TorchShim(module, mixed_precision)],
     )
@@ -109,7 +115,7 @@ def forward(
     inputs: list[Tensor] = []
     features: dict[str, Any]
     if sum(lengths):
-        features = extract_types(model, X)
+        features = extract_types(model, X, model.attrs["identity_dropout"] if is_train else 0.0)
         if model.attrs["static_vectors"]:
             inputs.append(array_to_tensor(model.get_param("W"), shim.device, shim.dtype))
     else:
@@ -130,11 +136,12 @@ def forward(
     return split_rows(tensor_to_array(output, model.ops), lengths), backprop
 
 
-def extract_types(model: WordsModel, docs: list[Doc]) -> dict[str, Any]:
+def extract_types(model: WordsModel, docs: list[Doc], identity_dropout: float = 0.0) -> dict[str, Any]:
     """Reduce docs to their types.
 
     model: the layer.
     docs: the docs, with at least one token.
+    identity_dropout: probability with which a token gets the identity of a word never seen, 0 <= rate < 1.
     RETURNS: arguments of the module's `forward` that describe the types and say which token has which.
     RAISES: ValueError if static vectors are wanted and the docs' vocab has none, or of another width.
     """
@@ -145,6 +152,9 @@ def extract_types(model: WordsModel, docs: list[Doc]) -> dict[str, Any]:
         columns.append(_key_attr(_get_vectors(model, docs)))
     columns = list(dict.fromkeys(columns))
     features = extract_features(docs, columns)
+    if identity_dropout:
+        features = numpy.column_stack((features, draw_unseen(len(features), identity_dropout)))
+        columns.append(_UNSEEN)
     representatives, token_types = find_types(features)
     values = dict(zip(columns, features[representatives].T, strict=True))
     types = describe_types(model, docs, values, representatives)
@@ -170,7 +180,8 @@ def describe_types(
     attrs, rows, char_rows = (model.attrs[name] for name in ("attrs", "rows", "char_rows"))
     types: dict[str, Any] = {}
     if attrs:
-        types["hashed_attrs"] = _to_tensor(hash_attributes([values[attr] for attr in attrs], rows), shim.device)
+        hashed = hash_attributes([_as_unseen(values, attr) for attr in attrs], rows)
+        types["hashed_attrs"] = _to_tensor(hashed, shim.device)
     if char_rows is not None:
         words = _get_words(docs, values[ORTH], representatives)
         hashed_chars, chars, types["char_lengths"] = read_characters(words, model.attrs["max_chars"], char_rows)
@@ -182,6 +193,24 @@ def describe_types(
         keys = values[_key_attr(vectors)]
         types["vectors"], types["has_vector"] = look_up_vectors(vectors, keys, shim.device, shim.dtype)
     return types
+
+
+def draw_unseen(n_tokens: int, rate: float) -> NDArray[numpy.uint64]:
+    """Draw the tokens that get the identity of a word never seen, from NumPy's random generator.
+
+    n_tokens: number of tokens.
+    rate: probability with which a token is drawn.
+    RETURNS: a random identity for each token that is drawn, 0 for the others. Shape `(n_tokens,)`.
+    """
+    identities = numpy.random.randint(1, 2**63, size=n_tokens, dtype="uint64")
+    return numpy.where(numpy.random.random(n_tokens) < rate, identities, numpy.uint64(0))
+
+
+def _as_unseen(values: dict[int | str, NDArray[numpy.uint64]], attr: int) -> NDArray[numpy.uint64]:
+    """Give the types' values of an attribute, random ones for the identity of types that were drawn as unseen."""
+    if _UNSEEN not in values or attr not in _IDENTITY_ATTRS:
+        return values[attr]
+    return numpy.where(values[_UNSEEN] > 0, values[_UNSEEN], values[attr])
 
 
 def extract_features(docs: list[Doc], columns: list[int | str]) -> NDArray[numpy.uint64]:

@@ -424,11 +424,34 @@ def train_step(model: Model, docs: list[Doc], n_steps: int = 1) -> None:
         model.finish_update(optimizer)
 
 
+def test_identity_dropout_makes_words_unknown_in_training_only(docs: list[Doc]) -> None:
+    """Nothing but the identity changes: with shapes and characters alone the output stays."""
+    parts = {"attrs": ["NORM", "SHAPE"], "rows": [50, 50]}, {"attrs": ["SHAPE"], "rows": [50], "char_encoder": "cnn"}
+    for part, changes in zip(parts, (True, False), strict=True):
+        model = make_model(**part, identity_dropout=0.9)
+        model.initialize(X=docs)
+        predicted = numpy.concatenate(model.predict(docs))
+        assert numpy.array_equal(predicted, numpy.concatenate(model.predict(docs)))
+        trained, again = (numpy.concatenate(model.begin_update(docs)[0]) for _ in range(2))
+        assert numpy.allclose(trained, predicted, atol=1e-6) != changes
+        assert numpy.allclose(trained, again, atol=1e-6) != changes
+
+
+def test_unseen_words_keep_their_characters(docs: list[Doc]) -> None:
+    model = make_model(attrs=["ORTH"], rows=[50], char_encoder="cnn", identity_dropout=0.9)
+    model.initialize(X=docs)
+    seen, unseen = word_types.extract_types(model, docs), word_types.extract_types(model, docs, 0.9)
+    n_chars = sum(len(token.text[:32]) for doc in docs for token in doc)
+    for types in (seen, unseen):
+        assert sum(types["char_lengths"][number] for number in types["token_types"].tolist()) == n_chars
+    assert len(unseen["char_lengths"]) > len(seen["char_lengths"])
+
+
 def test_training_is_deterministic(docs: list[Doc]) -> None:
     stored = []
     for _ in range(2):
         fix_random_seed(3)
-        model = make_model(**PARTS["all"], word_dropout=0.2)
+        model = make_model(**PARTS["all"], word_dropout=0.2, identity_dropout=0.3)
         model.initialize(X=docs)
         set_dropout_rate(model, 0.2)
         train_step(model, docs, n_steps=3)
@@ -509,6 +532,7 @@ def test_defaults_from_a_config() -> None:
         ({"char_encoder": "rnn"}, "Unknown char_encoder 'rnn'"),
         ({"max_chars": 0}, "max_chars >= 1"),
         ({"word_dropout": 1.5}, "word_dropout is a rate"),
+        ({"identity_dropout": 1.0}, "identity_dropout is a rate and must be at least 0 and less than 1, but it is 1.0"),
         ({"width": 0}, "width >= 1"),
     ],
 )
