@@ -13,13 +13,17 @@ from thinc.types import Floats2d
 from .loading import SafeLoading
 
 _TOK2VEC = """
-@architectures = "spacy.Tok2Vec.v2"
+@architectures = "spacy-bilstm.Tok2Vec.v1"
 
 [{section}.embed]
-@architectures = "spacy.MultiHashEmbed.v2"
+@architectures = "spacy-bilstm.WordEmbed.v1"
 width = 128
 attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 rows = [5000, 1000, 2500, 2500]
+attr_width = 96
+char_encoder = "cnn"
+char_width = 64
+identity_dropout = 0.3
 include_static_vectors = false
 
 [{section}.encode]
