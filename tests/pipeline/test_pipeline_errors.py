@@ -153,7 +153,8 @@ def make_bad_model(kind: str, nlp: Language, wide_nlp: Language, name: str) -> b
 
 def get_state(nlp: Language) -> tuple[str, Any]:
     """Give a digest of all bytes of a pipeline, which pytest can show where it differs, and what it predicts."""
-    return sha256(nlp.to_bytes()).hexdigest(), get_annotations(nlp.pipe(doc.text for doc in make_docs(nlp.vocab, seed=5)))
+    digest = sha256(nlp.to_bytes()).hexdigest()
+    return digest, get_annotations(nlp.pipe(doc.text for doc in make_docs(nlp.vocab, seed=5)))
 
 
 def check_bad_model(kind: str, name: str, nlp: Language, bad_model: bytes, path: Path) -> None:
