@@ -66,7 +66,7 @@ class TorchShim(Shim):
         RETURNS: the module's output, one tensor.
         """
         make_fork_safe()
-        with torch.inference_mode():
+        with torch.no_grad():
             return self._forward(*args, **kwargs)
 
     def begin_update(  # type: ignore[override]
@@ -151,6 +151,9 @@ class TorchShim(Shim):
         with Shim.global_id_lock:
             Shim.global_id += 1
             copied.id = Shim.global_id
+        for module in copied.module.modules():
+            if isinstance(module, nn.RNNBase):
+                module.flatten_parameters()  # A copy of cuDNN's flat buffer falls into pieces.
         return copied
 
     def to_device(self, device_type: str, device_id: int) -> None:

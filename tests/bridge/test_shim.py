@@ -15,6 +15,7 @@ from thinc.shims.shim import Shim
 from torch import Tensor, nn
 
 from spacy_bilstm.bridge.shim import TorchShim
+from spacy_bilstm.nn.recurrent import RecurrentEncoder
 
 ROWS = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
 
@@ -194,20 +195,18 @@ def test_a_prediction_never_touches_the_modules_mode() -> None:
 
 
 def test_predictions_in_threads_are_those_of_one_thread() -> None:
-    shim = TorchShim(nn.LSTM(8, 16, bidirectional=True))
-    batches = [torch.randn(5, 3, 8) for _ in range(40)]
+    shim = TorchShim(RecurrentEncoder(8, 16, depth=2, dropout=0.5, recurrent_dropout=0.5))
+    batches = [(torch.randn(sum(lengths), 8), lengths) for lengths in ([5, 3], [1], [0, 7, 7], [30]) for _ in range(8)]
+    wanted = [shim.predict(rows, lengths) for rows, lengths in batches]
     barrier = threading.Barrier(4)
 
     def predict_all(_: int) -> list[Tensor]:
         barrier.wait()
-        with torch.inference_mode():
-            return [shim.module(batch)[0] for batch in batches]
+        return [shim.predict(rows, lengths) for rows, lengths in batches]
 
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(predict_all, range(4)))
-    for result in results[1:]:
-        for first, other in zip(results[0], result, strict=True):
-            assert torch.equal(first, other)
+        for results in pool.map(predict_all, range(4)):
+            assert all(torch.equal(first, other) for first, other in zip(wanted, results, strict=True))
 
 
 def test_gradients_add_up_over_batches_until_the_update() -> None:
