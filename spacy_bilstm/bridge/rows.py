@@ -7,7 +7,7 @@ from thinc.types import Floats2d
 from torch import nn
 
 from .convert import array_to_tensor, concatenate_rows, split_rows, tensor_to_array
-from .shim import TorchShim
+from .shim import TorchShim, get_shim
 
 RowsModel = Model[list[Floats2d], list[Floats2d]]
 
@@ -42,7 +42,7 @@ def init(model: RowsModel, X: list[Floats2d] | None = None, Y: list[Floats2d] | 
     """
     if X is not None:
         _check_width(model, X)
-    shim = _get_shim(model)
+    shim = get_shim(model)
     shim.module.reset_parameters()  # type: ignore[operator]
 
 
@@ -54,7 +54,7 @@ def forward(
     RAISES: ValueError if a document's width is not the layer's `nI`.
     """
     _check_width(model, X)
-    shim = _get_shim(model)
+    shim = get_shim(model)
     lengths = [len(document) for document in X]
     rows = array_to_tensor(concatenate_rows(model.ops, X, model.get_dim("nI")), shim.device, shim.dtype)
     if is_train:
@@ -68,12 +68,6 @@ def forward(
         return split_rows(tensor_to_array(d_input, model.ops), lengths)
 
     return split_rows(tensor_to_array(output, model.ops), lengths), backprop
-
-
-def _get_shim(model: RowsModel) -> TorchShim:
-    shim = model.shims[0]
-    assert isinstance(shim, TorchShim)
-    return shim
 
 
 def _check_width(model: RowsModel, X: list[Floats2d]) -> None:

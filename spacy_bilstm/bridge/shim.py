@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
-from thinc.api import get_current_ops, get_torch_default_device
+from thinc.api import Model, get_current_ops, get_torch_default_device
 from thinc.optimizers import Optimizer
 from thinc.shims.pytorch_grad_scaler import PyTorchGradScaler
 from thinc.shims.shim import Shim
@@ -198,3 +198,14 @@ class TorchShim(Shim):
 
     def _is_scaling(self) -> bool:
         return self.mixed_precision and self.device.type == "cuda"
+
+
+def get_shim(model: Model[Any, Any]) -> TorchShim:
+    """Give the shim of a layer that wraps a torch module.
+
+    model: a layer whose first shim is a `TorchShim`.
+    RETURNS: that shim.
+    """
+    shim = model.shims[0]
+    assert isinstance(shim, TorchShim)
+    return shim

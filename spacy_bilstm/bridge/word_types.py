@@ -20,7 +20,7 @@ from thinc.types import ArrayXd, Floats2d
 from torch import Tensor, nn
 
 from .convert import array_to_tensor, concatenate_rows, split_rows, tensor_to_array
-from .shim import TorchShim
+from .shim import TorchShim, get_shim
 
 WordsModel = Model[list[Doc], list[Floats2d]]
 
@@ -100,7 +100,7 @@ def init(model: WordsModel, X: list[Doc] | None = None, Y: list[Floats2d] | None
                 "false."
             )
         model.set_param("W", glorot_uniform_init(model.ops, (model.get_dim("nO"), model.get_dim("nM"))))
-    _get_shim(model).module.reset_parameters()  # type: ignore[operator]
+    get_shim(model).module.reset_parameters()  # type: ignore[operator]
 
 
 def forward(
@@ -110,7 +110,7 @@ def forward(
 
     RAISES: ValueError if static vectors are wanted and the docs' vocab has none, or of another width.
     """
-    shim = _get_shim(model)
+    shim = get_shim(model)
     lengths = [len(doc) for doc in X]
     inputs: list[Tensor] = []
     features: dict[str, Any]
@@ -158,7 +158,7 @@ def extract_types(model: WordsModel, docs: list[Doc], identity_dropout: float = 
     representatives, token_types = find_types(features)
     values = dict(zip(columns, features[representatives].T, strict=True))
     types = describe_types(model, docs, values, representatives)
-    return {"token_types": _to_tensor(token_types, _get_shim(model).device), **types}
+    return {"token_types": _to_tensor(token_types, get_shim(model).device), **types}
 
 
 def describe_types(
@@ -176,7 +176,7 @@ def describe_types(
     RETURNS: arguments of the module's `embed_types`.
     RAISES: ValueError if the vectors of the docs' vocab are of another width than those the layer was initialised with.
     """
-    shim = _get_shim(model)
+    shim = get_shim(model)
     attrs, rows, char_rows = (model.attrs[name] for name in ("attrs", "rows", "char_rows"))
     types: dict[str, Any] = {}
     if attrs:
@@ -334,9 +334,3 @@ def _to_tensor(array: NDArray[Any], device: torch.device) -> Tensor:
 
 def _key_attr(vectors: BaseVectors) -> int:
     return cast(int, getattr(vectors, "attr", ORTH))  # Custom vectors may lack the attribute, as for spaCy.
-
-
-def _get_shim(model: WordsModel) -> TorchShim:
-    shim = model.shims[0]
-    assert isinstance(shim, TorchShim)
-    return shim

@@ -416,8 +416,7 @@ class LinearChainCRF(nn.Module):
         self._check_paths(values[:, 0], emissions, layout)
         self._check_paths(values[:, 1], emissions, layout, "that agrees with its gold annotation")
         says_something = (gold != allowed).any(1)[layout.to_packed].to(torch.int64)
-        doc = _Rows.build(layout.batch_sizes, emissions.device).doc
-        annotated = torch.zeros_like(layout.order).index_add(0, doc, says_something) > 0
+        annotated = torch.zeros_like(layout.order).index_add(0, layout.document, says_something) > 0
         loss = (values[:, 0] - values[:, 1]).masked_fill(~annotated, 0.0)
         return loss.to(emissions.dtype)
 
