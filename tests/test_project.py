@@ -63,7 +63,7 @@ def test_configs_and_our_code_are_dependencies(project: Path) -> None:
     trained = {path for path in code if "/cli/" not in path and not path.endswith("__main__.py")}
     assert {dep for dep in commands["train"]["deps"] if dep.endswith(".py")} == trained
     assert "configs/bilstm.cfg" in commands["train"]["deps"]
-    assert "spacy_bilstm/cli/conllu.py" in commands["convert"]["deps"]
+    assert "spacy_bilstm/cli/corpora/conllu.py" in commands["convert"]["deps"]
     assert {dep for command in commands.values() for dep in command.get("deps", []) if dep.endswith(".py")} <= code
 
 

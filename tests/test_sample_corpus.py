@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import spacy
-from spacy.tokens import Doc
 
-from spacy_bilstm.cli.conllu import Sentence, read_docs, read_sentences
+from spacy_bilstm.cli.corpora.conllu import Sentence, read_sentences, sentence_to_doc
+from spacy_bilstm.cli.corpora.problems import Problems
 
 SAMPLE = Path(__file__).parent.parent / "assets" / "sample"
 SPLITS = ("train", "dev", "test")
@@ -26,7 +26,7 @@ UPOS_OF_XPOS = {
 
 def read_split(split: str) -> list[Sentence]:
     with (SAMPLE / f"{split}.conllu").open(encoding="utf8") as lines:
-        return list(read_sentences(lines, split))
+        return list(read_sentences(lines, split, Problems()))
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +61,13 @@ def test_tags_lemmas_and_entities_are_complete_and_valid(sentences: dict[str, li
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_the_words_are_those_of_spacys_tokenizer(split: str) -> None:
+def test_the_words_are_those_of_spacys_tokenizer(sentences: dict[str, list[Sentence]], split: str) -> None:
     """Nothing is lost by tokenisation between training on this corpus and annotating plain text."""
     nlp = spacy.blank("en")
-    with (SAMPLE / f"{split}.conllu").open(encoding="utf8") as lines:
-        docs: list[Doc] = list(read_docs(lines, nlp.vocab, split))
-    for doc in docs:
-        assert [token.text for token in doc] == [token.text for token in nlp.make_doc(doc.text.strip())]
+    for sentence in sentences[split]:
+        doc = sentence_to_doc(sentence, nlp.vocab, split, Problems())
+        assert doc is not None
+        assert [token.text for token in doc] == [token.text for token in nlp.make_doc(doc.text)]
 
 
 @pytest.mark.parametrize("split", SPLITS)

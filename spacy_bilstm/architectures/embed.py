@@ -44,8 +44,9 @@ def build_word_embed_v1(
     maxout_pieces: number of linear maps whose maximum mixes the vectors of a word, >= 1; 1 is a plain linear map.
     word_dropout: probability with which a token is read as a learned replacement in training, 0 <= rate < 1.
     identity_dropout: probability with which a token's word is taken for one never seen in training, 0 <= rate < 1: its
-        ORTH, LOWER, NORM and LEMMA are hashed to random rows, as those of an unknown word are later, while its affixes,
-        shape, characters and vector stay. The model learns what to do with words that it does not know.
+        ORTH, LOWER, NORM and LEMMA become those that all unseen words share, while its affixes, shape, characters and
+        vector stay. The model learns what to do with words that it does not know, and keeps a filter of 128 KB of those
+        that it does. With 0 there is no filter, and each unseen word keeps an identity that means nothing.
     mixed_precision: whether to compute in half precision on CUDA.
     RETURNS: the embedding, from docs to one array of shape `(len(doc), width)` each.
     RAISES: ValueError for an argument outside these ranges or an unknown attribute, or where there is nothing to embed.

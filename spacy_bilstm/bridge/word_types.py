@@ -20,6 +20,7 @@ from thinc.types import ArrayXd, Floats2d
 from torch import Tensor, nn
 
 from .convert import array_to_tensor, concatenate_rows, split_rows, tensor_to_array
+from .seen_words import add_words, are_seen, make_filter
 from .shim import TorchShim, get_shim
 
 WordsModel = Model[list[Doc], list[Floats2d]]
@@ -28,7 +29,10 @@ WordsModel = Model[list[Doc], list[Floats2d]]
 _HASHING = NumpyOps()
 # The attributes that tell which word a token is, rather than what it looks like.
 _IDENTITY_ATTRS = {ORTH, LOWER, NORM, LEMMA}
-_UNSEEN = "unseen"
+# The column of features that says of a token in training that its identity is dropped.
+_DROPPED = "dropped"
+# The identity that all words share which the model does not know; no string has this hash.
+_UNSEEN = numpy.uint64(1)
 _CHAR_SEED = 7
 _FIRST_ATTR_SEED = 8
 # Odd, so that no bit of an earlier feature is lost. From Steele and Vigna (2021), for multiplication modulo 2**64.
@@ -60,6 +64,8 @@ def with_word_types(
     static_vectors: whether to read the vectors of the docs' vocab. Their projection is a parameter of the layer, not
         of the module, as its width `nM` is known only when the layer is initialised or loaded.
     identity_dropout: probability with which a token gets the identity of a word never seen in training, 0 <= rate < 1.
+        With a rate all words that training has not met share one identity in prediction, too: the attribute `seen`
+        keeps a filter of those that it has. Without one, each keeps its own, which training says nothing about.
     mixed_precision: whether to compute in half precision on CUDA.
     RETURNS: the layer. `[training] dropout` reaches it through its attribute `dropout_rate`.
     """
@@ -77,6 +83,7 @@ def with_word_types(
             "max_chars": max_chars,
             "static_vectors": static_vectors,
             "identity_dropout": identity_dropout,
+            "seen": make_filter() if identity_dropout else None,
         },
         shims=[TorchShim(module, mixed_precision)],
     )
@@ -100,6 +107,8 @@ def init(model: WordsModel, X: list[Doc] | None = None, Y: list[Floats2d] | None
                 "false."
             )
         model.set_param("W", glorot_uniform_init(model.ops, (model.get_dim("nO"), model.get_dim("nM"))))
+    if model.attrs["seen"] is not None:
+        model.attrs["seen"] = make_filter()
     get_shim(model).module.reset_parameters()  # type: ignore[operator]
 
 
@@ -115,7 +124,7 @@ def forward(
     inputs: list[Tensor] = []
     features: dict[str, Any]
     if sum(lengths):
-        features = extract_types(model, X, model.attrs["identity_dropout"] if is_train else 0.0)
+        features = extract_types(model, X, is_train)
         if model.attrs["static_vectors"]:
             inputs.append(array_to_tensor(model.get_param("W"), shim.device, shim.dtype))
     else:
@@ -136,12 +145,12 @@ def forward(
     return split_rows(tensor_to_array(output, model.ops), lengths), backprop
 
 
-def extract_types(model: WordsModel, docs: list[Doc], identity_dropout: float = 0.0) -> dict[str, Any]:
+def extract_types(model: WordsModel, docs: list[Doc], is_train: bool = False) -> dict[str, Any]:
     """Reduce docs to their types.
 
-    model: the layer.
+    model: the layer. In training it gets to know the docs' words.
     docs: the docs, with at least one token.
-    identity_dropout: probability with which a token gets the identity of a word never seen, 0 <= rate < 1.
+    is_train: whether this is training, in which the identity of some tokens is dropped.
     RETURNS: arguments of the module's `forward` that describe the types and say which token has which.
     RAISES: ValueError if static vectors are wanted and the docs' vocab has none, or of another width.
     """
@@ -152,11 +161,14 @@ def extract_types(model: WordsModel, docs: list[Doc], identity_dropout: float = 
         columns.append(_key_attr(_get_vectors(model, docs)))
     columns = list(dict.fromkeys(columns))
     features = extract_features(docs, columns)
-    if identity_dropout:
-        features = numpy.column_stack((features, draw_unseen(len(features), identity_dropout)))
-        columns.append(_UNSEEN)
+    if is_train and model.attrs["identity_dropout"]:
+        is_dropped = numpy.random.random(len(features)) < model.attrs["identity_dropout"]
+        features = numpy.column_stack((features, is_dropped.astype("uint64")))
+        columns.append(_DROPPED)
     representatives, token_types = find_types(features)
     values = dict(zip(columns, features[representatives].T, strict=True))
+    if is_train:
+        _get_to_know(model, values)
     types = describe_types(model, docs, values, representatives)
     return {"token_types": _to_tensor(token_types, get_shim(model).device), **types}
 
@@ -180,7 +192,7 @@ def describe_types(
     attrs, rows, char_rows = (model.attrs[name] for name in ("attrs", "rows", "char_rows"))
     types: dict[str, Any] = {}
     if attrs:
-        hashed = hash_attributes([_as_unseen(values, attr) for attr in attrs], rows)
+        hashed = hash_attributes([_identify(model, values, attr) for attr in attrs], rows)
         types["hashed_attrs"] = _to_tensor(hashed, shim.device)
     if char_rows is not None:
         words = _get_words(docs, values[ORTH], representatives)
@@ -195,22 +207,26 @@ def describe_types(
     return types
 
 
-def draw_unseen(n_tokens: int, rate: float) -> NDArray[numpy.uint64]:
-    """Draw the tokens that get the identity of a word never seen, from NumPy's random generator.
+def _get_to_know(model: WordsModel, values: dict[int | str, NDArray[numpy.uint64]]) -> None:
+    """Add the identities of types to those that training has met."""
+    seen = model.attrs["seen"]
+    if seen is None:
+        return
+    if not seen.flags.writeable:  # as loading leaves it
+        seen = model.attrs["seen"] = seen.copy()
+    for attr in _IDENTITY_ATTRS.intersection(model.attrs["attrs"]):
+        add_words(seen, values[attr])
 
-    n_tokens: number of tokens.
-    rate: probability with which a token is drawn.
-    RETURNS: a random identity for each token that is drawn, 0 for the others. Shape `(n_tokens,)`.
-    """
-    identities = numpy.random.randint(1, 2**63, size=n_tokens, dtype="uint64")
-    return numpy.where(numpy.random.random(n_tokens) < rate, identities, numpy.uint64(0))
 
-
-def _as_unseen(values: dict[int | str, NDArray[numpy.uint64]], attr: int) -> NDArray[numpy.uint64]:
-    """Give the types' values of an attribute, random ones for the identity of types that were drawn as unseen."""
-    if _UNSEEN not in values or attr not in _IDENTITY_ATTRS:
+def _identify(model: WordsModel, values: dict[int | str, NDArray[numpy.uint64]], attr: int) -> NDArray[numpy.uint64]:
+    """Give the types' values of an attribute, that of unseen words for an identity not met or dropped."""
+    seen = model.attrs["seen"]
+    if seen is None or attr not in _IDENTITY_ATTRS:
         return values[attr]
-    return numpy.where(values[_UNSEEN] > 0, values[_UNSEEN], values[attr])
+    is_known = are_seen(seen, values[attr])
+    if _DROPPED in values:
+        is_known &= values[_DROPPED] == 0
+    return numpy.where(is_known, values[attr], _UNSEEN)
 
 
 def extract_features(docs: list[Doc], columns: list[int | str]) -> NDArray[numpy.uint64]:

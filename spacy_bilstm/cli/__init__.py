@@ -4,11 +4,17 @@ import typer
 from spacy.cli._util import app as spacy_app
 
 from .benchmark import benchmark
+from .compare import compare
 from .corpus import corpus
+from .fetch import fetch
+from .init_config import init_config
 
 app = typer.Typer(name="bilstm", help="Recurrent encoders for spaCy.", no_args_is_help=True, rich_markup_mode=None)
 app.command("corpus")(corpus)
+app.command("fetch", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(fetch)
+app.command("init-config")(init_config)
 app.add_typer(benchmark, name="benchmark")
+app.add_typer(compare, name="compare")
 
 
 @app.callback()

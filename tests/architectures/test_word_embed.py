@@ -339,7 +339,7 @@ def test_unknown_words_share_a_learned_vector(docs: list[Doc]) -> None:
 
 
 def test_vectors_are_neither_trained_nor_stored(docs: list[Doc]) -> None:
-    vocab = docs[0].vocab
+    vocab = spacy.blank("en").vocab
     vocab.vectors = Vectors(strings=vocab.strings, data=numpy.ones((100_000, 5), dtype="f"), keys=["the", "cat"])
     model = make_model(**PARTS["all"])
     model.initialize(X=docs)
@@ -428,8 +428,9 @@ def test_identity_dropout_makes_words_unknown_in_training_only(docs: list[Doc]) 
     """Nothing but the identity changes: with shapes and characters alone the output stays."""
     parts = {"attrs": ["NORM", "SHAPE"], "rows": [50, 50]}, {"attrs": ["SHAPE"], "rows": [50], "char_encoder": "cnn"}
     for part, changes in zip(parts, (True, False), strict=True):
-        model = make_model(**part, identity_dropout=0.9)
+        model = make_model(**part, identity_dropout=0.5)
         model.initialize(X=docs)
+        model.begin_update(docs)  # From here on the words are known.
         predicted = numpy.concatenate(model.predict(docs))
         assert numpy.array_equal(predicted, numpy.concatenate(model.predict(docs)))
         trained, again = (numpy.concatenate(model.begin_update(docs)[0]) for _ in range(2))
@@ -438,13 +439,43 @@ def test_identity_dropout_makes_words_unknown_in_training_only(docs: list[Doc]) 
 
 
 def test_unseen_words_keep_their_characters(docs: list[Doc]) -> None:
-    model = make_model(attrs=["ORTH"], rows=[50], char_encoder="cnn", identity_dropout=0.9)
+    model = make_model(attrs=["ORTH"], rows=[50], char_encoder="cnn", identity_dropout=0.5)
     model.initialize(X=docs)
-    seen, unseen = word_types.extract_types(model, docs), word_types.extract_types(model, docs, 0.9)
+    seen, dropped = word_types.extract_types(model, docs), word_types.extract_types(model, docs, is_train=True)
     n_chars = sum(len(token.text[:32]) for doc in docs for token in doc)
-    for types in (seen, unseen):
+    for types in (seen, dropped):
         assert sum(types["char_lengths"][number] for number in types["token_types"].tolist()) == n_chars
-    assert len(unseen["char_lengths"]) > len(seen["char_lengths"])
+    assert len(dropped["char_lengths"]) > len(seen["char_lengths"])
+
+
+def test_words_that_training_has_not_met_share_one_identity(docs: list[Doc]) -> None:
+    model = make_model(attrs=["ORTH", "SHAPE"], rows=[50, 50], identity_dropout=0.3)
+    model.initialize(X=docs)
+    model.begin_update(docs)
+    vocab = spacy.blank("en").vocab  # It knows shapes.
+    known = Doc(vocab, words=sorted({token.text for doc in docs for token in doc}))
+    unknown = Doc(vocab, words=["zebra", "quokka", "Zebra", "Quokka"])
+    copies = [model.copy(), make_model(attrs=["ORTH", "SHAPE"], rows=[50, 50], identity_dropout=0.3)]
+    copies[1].from_bytes(model.to_bytes())
+    for same in (model, *copies):
+        zebra, quokka, capital_zebra, capital_quokka = same.predict([unknown])[0]
+        assert numpy.array_equal(zebra, quokka)
+        assert numpy.array_equal(capital_zebra, capital_quokka)
+        assert not numpy.array_equal(zebra, capital_zebra)
+        assert len(numpy.unique(same.predict([known])[0], axis=0)) == len(known)
+        # A word becomes known as it is met, by a model that was loaded, too, and by none of its copies.
+        same.begin_update([unknown[:1].as_doc()])
+        zebra, quokka = same.predict([unknown])[0][:2]
+        assert not numpy.array_equal(zebra, quokka)
+    model.initialize(X=docs)
+    assert len(numpy.unique(model.predict([unknown])[0], axis=0)) == 2
+
+
+def test_without_identity_dropout_every_word_has_an_identity(docs: list[Doc]) -> None:
+    model = make_model(attrs=["ORTH", "SHAPE"], rows=[50, 50])
+    model.initialize(X=docs)
+    zebra, quokka = model.predict([Doc(docs[0].vocab, words=["zebra", "quokka"])])[0]
+    assert not numpy.array_equal(zebra, quokka)
 
 
 def test_training_is_deterministic(docs: list[Doc]) -> None:

@@ -1,135 +1,144 @@
-"""`spacy bilstm corpus`: what CoNLL-U says arrives in the docs, and what is wrong is said with file and line."""
+"""`spacy bilstm corpus`: files of any format become docs, with statistics, and every problem is printed."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
-from hypothesis import given
-from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 from typer.testing import CliRunner, Result
 
 from spacy_bilstm.cli import app
-from spacy_bilstm.cli.conllu import CorpusError, read_docs
 from spacy_bilstm.cli.files import written_whole
 
-SENTENCE = """\
+TREEBANK = """\
 # sent_id = 1
 # text = They don't leave Rio.
-1\tThey\tthey\tPRON\tPRP\tCase=Nom|Number=Plur\t4\tnsubj\t_\tNER=O
+1\tThey\tthey\tPRON\tPRP\t_\t4\tnsubj\t_\t_
 2-3\tdon't\t_\t_\t_\t_\t_\t_\t_\t_
-2\tdo\tdo\tAUX\tVBP\t_\t4\taux\t_\tNER=O
-3\tn't\tnot\tPART\tRB\t_\t4\tadvmod\t_\tNER=O
-4\tleave\tleave\tVERB\tVB\tVerbForm=Inf\t0\troot\t_\tNER=O
-4.1\tleave\tleave\tVERB\tVB\t_\t_\t_\t4:conj\t_
-5\tRio\tRio\tPROPN\tNNP\t_\t4\tobj\t_\tSpaceAfter=No|NER=B-LOC
-6\t.\t.\tPUNCT\t.\t_\t4\tpunct\t_\tNER=O
+2\tdo\tdo\tAUX\tVBP\t_\t4\taux\t_\t_
+3\tn't\tnot\tPART\tRB\t_\t4\tadvmod\t_\t_
+4\tleave\tleave\tVERB\tVB\t_\t0\troot\t_\t_
+5\tRio\tRio\tPROPN\tNNP\t_\t4\tobj\t_\tSpaceAfter=No
+6\t.\t.\tPUNCT\t.\t_\t4\tpunct\t_\t_
+
+# sent_id = 2
+# text = Why?
+1\tWhy\twhy\tADV\tWRB\t_\t0\troot\t_\tSpaceAfter=No
+2\t?\t?\tPUNCT\t.\t_\t1\tpunct\t_\t_
 
 """
+ENTITIES = "# sent_id = 1\nThey O\ndo B-X\nn't O\nleave O\nRio B-LOC\n. O\n\n# sent_id = 2\nWhy? O\n"
 VOCAB = spacy.blank("en").vocab
-
-
-def read(text: str) -> list[Doc]:
-    return list(read_docs(text.splitlines(), VOCAB, "x.conllu"))
+CORPORA = os.environ.get("SPACY_BILSTM_CORPORA")
+needs_corpora = pytest.mark.skipif(not CORPORA, reason="SPACY_BILSTM_CORPORA does not name a folder of corpora")
 
 
 def run(*args: Any) -> Result:
     return CliRunner().invoke(app, ["corpus", *map(str, args)])
 
 
-def rows(*columns: tuple[str, ...]) -> str:
-    """Make a sentence of (form, head, misc) rows."""
-    lines = [f"{i}\t{form}\t_\t_\t_\t_\t{head}\t_\t_\t{misc}" for i, (form, head, misc) in enumerate(columns, 1)]
-    return "\n".join(lines) + "\n\n"
+def load(path: Path) -> list[Doc]:
+    return list(DocBin().from_disk(path).get_docs(VOCAB))
 
 
-def test_annotation_arrives_in_the_doc() -> None:
-    (doc,) = read(SENTENCE)
-    assert doc.text == "They don't leave Rio. "
-    assert [token.text for token in doc] == ["They", "do", "n't", "leave", "Rio", "."]
-    assert [token.pos_ for token in doc] == ["PRON", "AUX", "PART", "VERB", "PROPN", "PUNCT"]
-    assert [token.tag_ for token in doc] == ["PRP", "VBP", "RB", "VB", "NNP", "."]
-    assert [token.lemma_ for token in doc] == ["they", "do", "not", "leave", "Rio", "."]
-    assert str(doc[0].morph) == "Case=Nom|Number=Plur"
-    assert [token.head.i for token in doc] == [3, 3, 3, 3, 3, 3]
-    assert [token.dep_ for token in doc] == ["nsubj", "aux", "advmod", "ROOT", "obj", "punct"]
-    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Rio", "LOC")]
-    assert doc.has_annotation("ENT_IOB", require_complete=True)
+def table(result: Result) -> dict[str, str]:
+    """Give the printed statistics."""
+    lines = (line.rsplit("  ", 1) for line in result.output.splitlines())
+    return {words[0].strip(): words[1].strip() for words in lines if len(words) == 2 and words[0].strip()}
 
 
-def test_a_contraction_that_its_words_do_not_spell_stays_one_token() -> None:
-    text = (
-        "# text = casa del rey\n1\tcasa\tcasa\tNOUN\tN\t_\t0\troot\t_\t_\n2-3\tdel\t_\t_\t_\t_\t_\t_\t_\t_\n"
-        "2\tde\tde\tADP\tP\tA=1\t4\tcase\t_\t_\n3\tel\tel\tDET\tD\tA=2|B=3\t4\tdet\t_\t_\n"
-        "4\trey\trey\tNOUN\tN\t_\t1\tnmod\t_\t_\n\n"
-    )
-    (doc,) = read(text)
-    assert doc.text == "casa del rey "
-    assert (doc[1].tag_, doc[1].pos_, doc[1].lemma_, str(doc[1].morph)) == ("P_D", "ADP", "de el", "A=1,2|B=3")
-    assert [token.head.i for token in doc] == [0, 2, 0]
+@pytest.fixture
+def treebank(tmp_path: Path) -> Path:
+    (tmp_path / "in.conllu").write_text(TREEBANK, encoding="utf8")
+    (tmp_path / "in.iob2").write_text(ENTITIES, encoding="utf8")
+    return tmp_path / "in.conllu"
 
 
-def test_entities_that_are_not_annotated_are_missing_and_not_outside() -> None:
-    known, unknown = read(rows(("a", "_", "NER=O"), ("b", "_", "_")) + rows(("c", "_", "_")))
-    assert [token.ent_iob_ for token in known] == ["O", ""]
-    assert [token.ent_iob_ for token in unknown] == [""]
-
-
-def test_a_file_without_trees_has_sentence_starts_and_no_heads() -> None:
-    (doc,) = read(rows(("a", "_", "_"), ("b", "_", "_")))
-    assert doc.has_annotation("SENT_START")
-    assert not doc.has_annotation("DEP")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("1\ta\n", r"x.conllu, line 1: 2 columns where CoNLL-U has 10"),
-        (SENTENCE.replace("\tthey\t", "\t\t"), r"line 3: an empty column"),
-        (SENTENCE.replace("5\tRio", "x\tRio"), r"line 9: the id 'x' or the head '4' is not a number"),
-        (SENTENCE.replace("5\tRio", "7\tRio"), r"line 9: the id is 7, not 5"),
-        (SENTENCE.replace("VB\tVerbForm=Inf\t0", "VB\tVerbForm=Inf\t9"), r"line 7: the head 9 is not in the sentence"),
-        (SENTENCE.replace("B-LOC", "LOC"), r"line 9: 'NER=LOC' is not O, B-TYPE or I-TYPE"),
-        (SENTENCE.replace("B-LOC", "I-LOC"), r"line 9: 'NER=I-LOC' follows 'NER=O'. An entity starts with B-LOC"),
-        (SENTENCE.replace("2-3\t", "2-9\t"), r"line 1: the multiword token 'don't' spans 2-9"),
-        (SENTENCE.replace("SpaceAfter=No|", ""), r"line 1: the words spell '.*Rio \.', but '# text' says '.*Rio\.'"),
-        ("# text = a\n\n", r"line 1: a sentence without words"),
-        ("\n\n" + SENTENCE.replace("PROPN", "PRONOUN"), r"line 3: the sentence's annotation is not valid.*PRONOUN"),
-    ],
-)
-def test_what_is_wrong_is_said_with_file_and_line(text: str, message: str) -> None:
-    with pytest.raises(CorpusError, match=f"(?s){message}"):
-        read(text)
-
-
-@given(st.lists(st.tuples(st.text("abé🙂", min_size=1, max_size=4), st.booleans()), min_size=1, max_size=9))
-def test_the_docs_text_is_the_sentences(words: list[tuple[str, bool]]) -> None:
-    text = "".join(word + " " * space for word, space in words).strip()
-    columns = [(word, "_", "_" if space else "SpaceAfter=No") for word, space in words]
-    (doc,) = read(f"# text = {text}\n" + rows(*columns))
-    assert doc.text.strip() == text
-
-
-def test_the_command_writes_docs_and_prints_their_statistics(tmp_path: Path) -> None:
-    (tmp_path / "in.conllu").write_text(SENTENCE * 2, encoding="utf8")
-    result = run(tmp_path / "in.conllu", tmp_path / "new" / "out.spacy", "--lang", "en")
+def test_the_command_writes_docs_and_prints_their_statistics(treebank: Path, tmp_path: Path) -> None:
+    result = run(treebank, tmp_path / "new" / "out.spacy", "--lang", "en")
     assert result.exit_code == 0, result.output
-    for line in ("Sentences      2", "Tokens        12", "Entities LOC   2"):
-        assert line.split() in [printed.split() for printed in result.output.splitlines()]
-    docs = list(DocBin().from_disk(tmp_path / "new" / "out.spacy").get_docs(VOCAB))
-    assert [doc.text for doc in docs] == ["They don't leave Rio. "] * 2
+    assert table(result) == {"Sentences": "2", "Tokens": "8", "Types": "8", "Tags": "7"}
+    assert [doc.text for doc in load(tmp_path / "new" / "out.spacy")] == ["They don't leave Rio.", "Why?"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.spacy"]
 
 
-@pytest.mark.parametrize("data", [b"1\ta\n", b"", b"\xff\xfe\x00", b"\n\n"])
-def test_a_wrong_file_leaves_the_target_as_it_was(tmp_path: Path, data: bytes) -> None:
+def test_entities_of_another_file_are_merged_and_what_does_not_fit_is_missing(treebank: Path, tmp_path: Path) -> None:
+    entities = tmp_path / "in.iob2"
+    result = run(treebank, tmp_path / "out.spacy", "--entities", entities, "--ignore-label", "X")
+    assert result.exit_code == 0, result.output
+    assert f"{entities}, line 9: '2' has 'Why?' as word 1, where the treebank has 'Why'" in result.output
+    first, second = load(tmp_path / "out.spacy")
+    assert [(ent.text, ent.label_) for ent in first.ents] == [("Rio", "LOC")]
+    assert [token.ent_iob_ for token in first] == ["O", "O", "O", "O", "B", "O"]
+    assert [token.ent_iob_ for token in second] == ["", ""]
+    counts = table(result)
+    assert counts["Entities LOC"] == counts["Sentences with missing entities"] == "1"
+    assert counts["Entities X, read as outside"] == "1"
+    assert [token.head.i for token in first] == [3, 3, 3, 3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("in.conll", "in O\nRio B-LOC\n"),
+        ("in.txt", "Rio\tS-LOC\nNew\tB-LOC\nYork\tE-LOC\n"),
+        ("in.jsonl", '{"text": "in Rio", "spans": [{"start": 3, "end": 6, "label": "LOC"}]}\n'),
+    ],
+)
+def test_columns_and_jsonl_are_read_by_their_ending(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    result = run(tmp_path / name, tmp_path / "out.spacy")
+    assert result.exit_code == 0, result.output
+    assert load(tmp_path / "out.spacy")[0].ents[0].label_ == "LOC"
+
+
+def test_unseen_words_are_counted_against_the_training_corpus(treebank: Path, tmp_path: Path) -> None:
+    (tmp_path / "dev.conll").write_text("They O\nleave O\nLima B-LOC\nLima B-LOC\n", encoding="utf8")
+    run(treebank, tmp_path / "train.spacy")
+    result = run(tmp_path / "dev.conll", tmp_path / "dev.spacy", "--against", tmp_path / "train.spacy")
+    assert table(result)["Unseen tokens"] == "50.0 %"
+    assert table(result)["Unseen types"] == "33.3 %"
+
+
+@pytest.mark.parametrize(("verbose", "n_printed"), [([], 5), (["--verbose"], 7)])
+def test_the_first_problems_are_printed_and_all_are_counted(tmp_path: Path, verbose: list[str], n_printed: int) -> None:
+    (tmp_path / "in.tsv").write_text("a\tO\n" * 9 + "b\tb\n" * 7, encoding="utf8")
+    result = run(tmp_path / "in.tsv", tmp_path / "out.spacy", *verbose)
+    assert result.exit_code == 0
+    assert "7 warnings" in result.output
+    assert result.output.count("'b' is not an entity tag") == n_printed
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"1\ta\n", "line 1: 2 columns where CoNLL-U has 10"),
+        (b"", "holds no"),
+        (b"\n\n", "holds no"),
+        (b"\n\xff\xfe\x00", "line 2: not UTF-8"),
+        ((TREEBANK + "x\n\ny\n").encode(), "2 errors"),
+    ],
+)
+def test_a_wrong_file_leaves_the_target_as_it_was(tmp_path: Path, data: bytes, message: str) -> None:
     (tmp_path / "in.conllu").write_bytes(data)
     (tmp_path / "out.spacy").write_text("precious")
     result = run(tmp_path / "in.conllu", tmp_path / "out.spacy")
     assert result.exit_code == 1
+    assert message in result.output
     assert "Nothing was written" in result.output
     assert (tmp_path / "out.spacy").read_text() == "precious"
+
+
+def test_wrong_options_are_said(treebank: Path, tmp_path: Path) -> None:
+    entities = tmp_path / "in.iob2"
+    result = run(entities, tmp_path / "out.spacy", "--entities", entities)
+    assert result.exit_code == 1
+    assert "--entities joins a corpus in CoNLL-U" in result.output
+    result = run(treebank, tmp_path / "out.spacy", "--lang", "nonesuch")
+    assert result.exit_code == 1
+    assert "no language 'nonesuch'" in result.output
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
@@ -141,3 +150,29 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert not list(tmp_path.iterdir())
+
+
+@needs_corpora
+def test_english_ewt_keeps_the_sentences_own_text_and_gains_entities(tmp_path: Path) -> None:
+    treebank = Path(CORPORA or "") / "UD_English-EWT" / "en_ewt-ud-dev.conllu"
+    entities = Path(CORPORA or "") / "UNER_English-EWT" / "en_ewt-ud-dev.iob2"
+    result = run(treebank, tmp_path / "out.spacy", "--entities", entities)
+    assert result.exit_code == 0, result.output
+    assert "3 warnings" in result.output
+    docs = load(tmp_path / "out.spacy")
+    lines = treebank.read_text(encoding="utf8").split("\n")
+    assert [doc.text for doc in docs] == [line[9:] for line in lines if line.startswith("# text = ")]
+    assert {ent.label_ for doc in docs for ent in doc.ents} == {"PER", "LOC", "ORG"}
+    tagged = entities.read_text(encoding="utf8").count("\tB-")
+    assert tagged - 10 <= sum(len(doc.ents) for doc in docs) <= tagged
+
+
+@needs_corpora
+def test_wnut17_is_read_without_a_problem(tmp_path: Path) -> None:
+    path = Path(CORPORA or "") / "WNUT17" / "emerging.dev.conll"
+    result = run(path, tmp_path / "out.spacy")
+    assert "warning" not in result.output
+    rows = [line for line in path.read_text(encoding="utf8").split("\n") if line.strip()]
+    docs = load(tmp_path / "out.spacy")
+    assert [token.text for doc in docs for token in doc] == [row.split("\t")[0] for row in rows]
+    assert sum(len(doc.ents) for doc in docs) == sum(row.split("\t")[1].startswith("B-") for row in rows)

@@ -1,0 +1,97 @@
+"""Room architectures: the objective of `spacy pretrain`. Docs come in, guesses at each token's neighbours go out."""
+
+from collections.abc import Callable
+
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Model, chain, list2array
+from thinc.types import Floats2d
+
+from ..bridge.language_model import N_HASHES, compute_neighbour_loss
+from ..bridge.rows import RowsModel, with_rows
+from ..bridge.shim import TorchShim
+from ..nn.language_model import BidirectionalLanguageModel
+from ..nn.recurrent import RecurrentEncoder
+
+Tok2VecModel = Model[list[Doc], list[Floats2d]]
+Objective = Model[list[Doc], Floats2d]
+
+
+def build_pretrain_bilm_v1(
+    maxout_pieces: int = 3, hidden_size: int = 300, n_buckets: int = 500
+) -> Callable[[Vocab, Tok2VecModel], Objective]:
+    """Pretrain a tok2vec as a forward and a backward language model; takes the place of `spacy.PretrainCharacters.v1`.
+
+    The forward direction's state at a token predicts the next word, the backward direction's the word before
+    (Peters et al. 2018). The two are read before the encoder's layer norm, so neither has seen what it is to predict.
+    Words are hashed by their ORTH into buckets in four independent ways, and all four are predicted (Medini et al.
+    2019): the cost is the same for any vocabulary.
+
+    maxout_pieces: number of linear maps whose maximum is the hidden layer between states and prediction, >= 1.
+    hidden_size: width of the hidden layer, >= 1.
+    n_buckets: number of buckets of each of the four hashes, >= 2. More tell more words apart, at more cost.
+    RETURNS: a function of the vocab and the tok2vec that gives the model which `spacy pretrain` trains. The tok2vec
+        needs one bidirectional layer of `spacy-bilstm.RecurrentEncoder.v1` that concatenates its directions, on an
+        embedding in which a token's vector depends on that token alone. The function raises a ValueError for others.
+    RAISES: ValueError for a number outside its range.
+    """
+    sizes = {"maxout_pieces": (maxout_pieces, 1), "hidden_size": (hidden_size, 1), "n_buckets": (n_buckets, 2)}
+    for name, (number, least) in sizes.items():
+        if number < least:
+            raise ValueError(f"spacy-bilstm.PretrainBiLM.v1 needs {name} >= {least}, but {name} is {number}.")
+
+    def create_objective(vocab: Vocab, tok2vec: Tok2VecModel) -> Objective:
+        return make_objective(tok2vec, maxout_pieces, hidden_size, n_buckets)
+
+    return create_objective
+
+
+def make_objective(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, n_buckets: int) -> Objective:
+    """Make the model that `spacy pretrain` trains. `build_pretrain_bilm_v1` documents the arguments.
+
+    RETURNS: the model, from docs to scores as `compute_neighbour_loss` takes them, which is its attribute `loss`. Its
+        reference `tok2vec` is the tok2vec, with which it shares all weights but those of the layers on top.
+    RAISES: ValueError for a tok2vec whose directions are not apart.
+    """
+    neighbours = _predict_neighbours(tok2vec, maxout_pieces, hidden_size, n_buckets)
+    language_model: Objective = chain(tok2vec.get_ref("embed"), neighbours, list2array())
+    return Model(
+        "bidirectional_language_model",
+        _forward,
+        init=_init,
+        # The tok2vec is not called, but it is what is saved. As it comes first, its shim updates the weights of both.
+        layers=[tok2vec, language_model],
+        refs={"tok2vec": tok2vec},
+        attrs={"loss": compute_neighbour_loss},
+    )
+
+
+def _predict_neighbours(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, n_buckets: int) -> RowsModel:
+    encode: RowsModel | None = tok2vec.get_ref("encode") if tok2vec.has_ref("encode") else None
+    shim = encode.shims[0] if encode is not None and encode.shims else None
+    alternative = "For other models there is spacy.PretrainCharacters.v1, which predicts masked words."
+    if encode is None or not isinstance(shim, TorchShim) or not isinstance(shim.module, RecurrentEncoder):
+        raise ValueError(
+            f"spacy-bilstm.PretrainBiLM.v1 can't pretrain '{tok2vec.name}', which has no recurrent encoder. Use "
+            f"spacy-bilstm.Tok2Vec.v1 with spacy-bilstm.RecurrentEncoder.v1 as encode. {alternative}"
+        )
+    n_scores = N_HASHES * n_buckets
+    try:
+        module = BidirectionalLanguageModel(shim.module, maxout_pieces, hidden_size, n_scores)
+    except ValueError as error:
+        raise ValueError(
+            "spacy-bilstm.PretrainBiLM.v1 can't pretrain this tok2vec, as a state of its encoder may have seen the "
+            f"word that it is to predict. {error} {alternative}"
+        ) from error
+    return with_rows(
+        "neighbours", module, nI=encode.get_dim("nI"), nO=2 * n_scores, mixed_precision=shim.mixed_precision
+    )
+
+
+def _init(model: Objective, X: list[Doc] | None = None, Y: Floats2d | None = None) -> None:
+    model.layers[1].initialize(X)
+
+
+def _forward(model: Objective, X: list[Doc], is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], list[Doc]]]:
+    language_model: Objective = model.layers[1]
+    return language_model(X, is_train)

@@ -1,0 +1,51 @@
+"""`spacy pretrain` with `spacy-bilstm.PretrainBiLM.v1`, from raw text to a training with the pretrained weights."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import spacy
+import srsly
+from spacy.vocab import Vocab
+from thinc.api import Config
+from toy_corpus import make_docs
+from toy_pipelines import LISTENER, WIDTH, get_distance, get_weights
+from typer.testing import Result
+
+TOK2VEC = {
+    "@architectures": "spacy-bilstm.Tok2Vec.v1",
+    "embed": {"@architectures": "spacy-bilstm.WordEmbed.v1", "width": WIDTH, "attrs": ["NORM"], "rows": [200]},
+    "encode": {"@architectures": "spacy-bilstm.RecurrentEncoder.v1", "width": WIDTH},
+}
+OBJECTIVE = {"@architectures": "spacy-bilstm.PretrainBiLM.v1", "hidden_size": 32, "n_buckets": 50}
+
+
+def test_pretrain_and_train(tmp_path: Path, corpus: Path, run_spacy: Callable[..., Result]) -> None:
+    """The loss falls, and `init_tok2vec` brings the saved weights, unlike those of a fresh model, into training."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": TOK2VEC})
+    nlp.add_pipe("bilstm_textcat", config={"model": {"tok2vec": LISTENER}})
+    nlp.config.to_disk(tmp_path / "blank.cfg")
+    run_spacy("init", "fill-config", "--pretraining", tmp_path / "blank.cfg", tmp_path / "config.cfg")
+    srsly.write_jsonl(tmp_path / "raw.jsonl", [{"text": doc.text} for doc in make_docs(Vocab())])
+    config = Config().from_disk(tmp_path / "config.cfg", interpolate=False)
+    config["paths"] |= {"raw_text": str(tmp_path / "raw.jsonl")}
+    config["paths"] |= {"train": str(corpus / "train.spacy"), "dev": str(corpus / "dev.spacy")}
+    config["pretraining"]["objective"] = OBJECTIVE
+    config["pretraining"]["optimizer"]["learn_rate"] = 0.02
+    config["training"] |= {"max_steps": 1}
+    config["training"]["optimizer"]["learn_rate"] = 0.0
+    config.to_disk(tmp_path / "config.cfg")
+    run_spacy("pretrain", tmp_path / "config.cfg", tmp_path / "pretrained", "--pretraining.max_epochs=10")
+
+    losses = [line["epoch_loss"] for line in srsly.read_jsonl(tmp_path / "pretrained" / "log.jsonl")]
+    assert losses[9] < 0.7 * losses[0]
+    path = tmp_path / "pretrained" / "model9.bin"
+    run_spacy("train", tmp_path / "config.cfg", "--output", tmp_path / "fresh")
+    run_spacy("train", tmp_path / "config.cfg", "--output", tmp_path / "trained", f"--initialize.init_tok2vec={path}")
+    fresh, trained = (
+        get_weights(spacy.load(tmp_path / name / "model-last").get_pipe("tok2vec").model)
+        for name in ("fresh", "trained")
+    )
+    pretrained = get_weights(nlp.get_pipe("tok2vec").model.from_bytes(path.read_bytes()))
+    assert get_distance(trained, pretrained) == 0.0
+    assert get_distance(fresh, pretrained, torch_only=True) > 0.01

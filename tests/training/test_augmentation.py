@@ -1,0 +1,107 @@
+"""Augmented batches: names trade places, annotation stays in its place, and the seed fixes it."""
+
+import random
+from typing import Any
+
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.util import registry
+
+VOCAB = spacy.blank("en").vocab
+PEOPLE, PLACES = ("Ada", "Ada Byron", "Grace Hopper", "Alan"), ("Oslo", "New York")
+NAMES = [*(("PER", name) for name in PEOPLE), *(("LOC", name) for name in PLACES)]
+
+
+def make_doc(names: list[tuple[str, str]]) -> Doc:
+    """A doc in which each name stands after a word of its own, with everything annotated that a doc can hold."""
+    words: list[str] = []
+    entities = []
+    for label, name in names:
+        words += ["Then", *name.split()]
+        entities.append((len(words) - len(name.split()), len(words), label))
+    words.append(".")
+    doc = Doc(
+        VOCAB,
+        words=words,
+        tags=[f"tag-{word}" for word in words],
+        lemmas=[f"lemma-{word}" for word in words],
+        heads=[0] * len(words),
+        deps=["ROOT"] + ["dep"] * (len(words) - 1),
+    )
+    doc.ents = [Span(doc, start, end, label=label) for start, end, label in entities]
+    doc.spans["first"] = [Span(doc, 0, 1, label="FIRST")]
+    doc.cats = {"news": 1.0}
+    return doc
+
+
+def augment(docs: list[Doc], epochs: int = 1, seed: int = 0, **probabilities: float) -> list[list[Example]]:
+    random.seed(seed)
+    by_length = registry.get("batchers", "spacy-bilstm.batch_by_length.v1")(size=50)
+    batcher = registry.get("batchers", "spacy-bilstm.batch_augmented.v1")(by_length, **probabilities)
+    examples = [Example(doc.copy(), doc) for doc in docs]
+    return [[example for batch in batcher(examples) for example in batch] for _ in range(epochs)]
+
+
+docs_of_names = st.lists(st.lists(st.sampled_from(NAMES), max_size=4), min_size=1, max_size=6).map(
+    lambda all_names: [make_doc(names) for names in all_names]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(docs_of_names, st.integers(0, 5), st.floats(0, 1), st.floats(0, 1))
+def test_only_names_change_and_take_their_annotation_with_them(
+    docs: list[Doc], seed: int, swap_entities: float, lower_case: float
+) -> None:
+    known = {(ent.label_, ent.text.lower()) for doc in docs for ent in doc.ents}
+    (examples,) = augment(docs, seed=seed, swap_entities=swap_entities, lower_case=lower_case)
+    originals = {id(doc) for doc in docs}
+    assert len(examples) == len(docs)
+    for example in examples:
+        doc = example.reference
+        if id(doc) in originals:
+            continue
+        assert [token.text for token in example.predicted] == [token.text for token in doc]
+        assert {(ent.label_, ent.text.lower()) for ent in doc.ents} <= known
+        for token in doc:
+            assert token.tag_.lower() == f"tag-{token.lower_}"
+            assert token.lemma_.lower() == f"lemma-{token.lower_}"
+            assert token.dep_ == ("ROOT" if token.i == 0 else "dep")
+            assert token.head.i == 0
+        assert doc.cats == {"news": 1.0}
+        assert [(span.label_, span.start, span.end) for span in doc.spans["first"]] == [("FIRST", 0, 1)]
+
+
+def test_names_come_anew_in_each_epoch_and_the_seed_fixes_them() -> None:
+    docs = [make_doc([name]) for name in NAMES]
+    epochs = [[example.reference.text for example in epoch] for epoch in augment(docs, epochs=4, swap_entities=1.0)]
+    again = [[example.reference.text for example in epoch] for epoch in augment(docs, epochs=4, swap_entities=1.0)]
+    assert epochs == again
+    assert len({tuple(sorted(epoch)) for epoch in epochs}) > 1
+
+
+def test_no_probability_changes_nothing() -> None:
+    docs = [make_doc([name]) for name in NAMES]
+    (examples,) = augment(docs)
+    assert {id(example.reference) for example in examples} == {id(doc) for doc in docs}
+
+
+def test_missing_annotation_stays_missing() -> None:
+    doc = Doc(VOCAB, words=["Ada", "and", "what"], ents=["B-PER", "O", "O"])
+    doc.set_ents([doc.ents[0]], missing=[doc[2:3]], default="outside")
+    (examples,) = augment([doc], lower_case=1.0)
+    reference = examples[0].reference
+    assert [token.text for token in reference] == ["ada", "and", "what"]
+    assert [token.ent_iob for token in reference] == [3, 2, 0]
+    assert not reference.has_annotation("TAG")
+    assert not reference.has_annotation("SENT_START")
+
+
+@pytest.mark.parametrize("name", ["swap_entities", "lower_case"])
+def test_a_probability_is_one(name: str) -> None:
+    arguments: dict[str, Any] = {name: 1.5}
+    with pytest.raises(ValueError, match=f"{name} is a probability"):
+        augment([make_doc(NAMES)], **arguments)
