@@ -1,6 +1,9 @@
 """What `bilstm_ner` never predicts, whatever its weights, and what it leaves as it is: as spaCy's `ner` does."""
 
+import os
 from functools import cache
+from itertools import islice
+from pathlib import Path
 
 import numpy
 import pytest
@@ -19,6 +22,7 @@ from spacy_bilstm.pipeline.ner import BiLSTMEntityRecognizer
 VOCAB = spacy.blank("en").vocab
 WORDS = ["a", "B", "cd", "\n", " ", "\n\n", "."]
 LABELS = ["A", "B", "C"]
+CORPORA = os.environ.get("SPACY_BILSTM_CORPORA")
 PRESETS = ["A", "C", "FOREIGN", "blocked", "outside", "missing"]
 
 
@@ -121,6 +125,38 @@ def test_no_invalid_entities(batch: list[Doc], seed: int, bias: float) -> None:
             for span in spans:
                 if (span.start, span.end, span.label) not in presets:
                     check_entity(doc, span)
+
+
+def check_predictions(docs: list[Doc]) -> int:
+    """Check what the component with its present weights predicts, and give the number of entities."""
+    component = get_component()
+    component.set_annotations(docs, component.predict(docs))
+    for doc in docs:
+        for ent in doc.ents:
+            check_entity(Doc(VOCAB, words=[token.text for token in doc]), ent)
+    return sum(len(doc.ents) for doc in docs)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_invalid_entity_in_ten_thousand_docs(seed: int) -> None:
+    rng = numpy.random.default_rng(seed)
+    randomize(get_component(), seed, 5.0 * (seed % 3))
+    words = (rng.choice(WORDS, size=length).tolist() for length in rng.integers(0, 15, size=1000))
+    assert check_predictions([Doc(VOCAB, words=list(text)) for text in words]) > 500
+
+
+@pytest.mark.skipif(not CORPORA, reason="SPACY_BILSTM_CORPORA does not name a folder of corpora")
+@pytest.mark.parametrize("pattern", ["*/*.conllu", "*/*.iob2", "*/*.conll"])
+def test_no_invalid_entity_in_the_corpora(pattern: str) -> None:
+    """The lines of the corpora's files are texts like any other, with blanks and tabs in plenty."""
+    nlp = spacy.blank("en", vocab=VOCAB)
+    randomize(get_component(), 0, 5.0)
+    n_entities = 0
+    for path in sorted(Path(str(CORPORA)).glob(pattern)):
+        with path.open(encoding="utf8") as lines:
+            while batch := [nlp.make_doc(" " + line) for line in islice(lines, 0, 20_000, 20)]:
+                n_entities += check_predictions(batch)
+    assert n_entities > 300
 
 
 @settings(max_examples=100, deadline=None)
