@@ -13,20 +13,21 @@ from tempfile import TemporaryDirectory
 
 PAGE = Path(__file__).parent / "theory.md"
 BLOCK = re.compile(
-    r"(<!-- compare: (?P<name>[\w-]+) -->\n```console\n(?P<command>.+?)\n```\n.*?<!-- table -->\n)(?P<table>.*?)(?=<!-- end table -->)",
+    r"(<!-- compare: (?P<name>[\w-]+) -->\n```console\n(?P<command>.+?)\n```\n.*?<!-- table -->\n)"
+    r".*?(?=<!-- end table -->)",
     re.DOTALL,
 )
 
 
-def run(block: re.Match[str], names: list[str]) -> str:
-    """Give a block of the page with the table that its command measures now, if it is one of those asked for."""
-    if names and block["name"] not in names:
+def run(block: re.Match[str], name: str) -> str:
+    """Give a block of the page, with the table that its command measures now if it has that name."""
+    if block["name"] != name:
         return block[0]
     with TemporaryDirectory() as folder:
         table = Path(folder) / "table.md"
         command = shlex.split(block["command"].replace("\\\n", " "))
         subprocess.run([sys.executable, *command[1:], "--table", str(table)], check=True)
-        return block[1] + table.read_text(encoding="utf8")
+        return f"{block[1]}\n{table.read_text(encoding='utf8')}\n"
 
 
 def main(names: list[str]) -> None:
@@ -37,7 +38,7 @@ def main(names: list[str]) -> None:
     if unknown:
         sys.exit(f"The page has no command {', '.join(unknown)}. It has: {', '.join(known)}.")
     for name in names or known:
-        page = BLOCK.sub(lambda block, name=name: run(block, [name]), PAGE.read_text(encoding="utf8"))
+        page = BLOCK.sub(lambda block, name=name: run(block, name), PAGE.read_text(encoding="utf8"))
         PAGE.write_text(page, encoding="utf8")
 
 

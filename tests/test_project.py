@@ -78,9 +78,9 @@ def test_no_command_relies_on_a_shell(project: Path) -> None:
 def test_outputs_of_different_runs_do_not_overwrite_one_another(project: Path, other: dict[str, Any]) -> None:
     def outputs(**variables: Any) -> set[str]:
         commands = load_commands(project, **variables)
-        return {path for name in ("train", "evaluate", "package") for path in commands[name]["outputs"]}
+        return {path for name in ("train", "evaluate", "report", "package") for path in commands[name]["outputs"]}
 
-    assert len(outputs()) == 3
+    assert len(outputs()) == 5
     assert outputs() & outputs(**other) == set()
 
 
@@ -112,13 +112,14 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
 def test_the_workflow_trains_evaluates_and_redoes_only_what_changed(project: Path) -> None:
     shorten(project, 4)
-    for command in ("convert", "train", "evaluate"):
+    for command in ("convert", "train", "evaluate", "report"):
         run_project(project, command)
     assert srsly.read_json(project / "metrics" / "sample_bilstm_0.json")["tag_acc"] > 0
+    assert "Learning curves" in (project / "metrics" / "sample_bilstm_0.html").read_text(encoding="utf8")
     nlp = spacy.load(project / "training" / "sample_bilstm_0" / "model-best")
     assert nlp.pipe_names == ["tok2vec", "tagger", "ner"]
     commands = load_commands(project)
-    assert [name for name in ("convert", "train", "evaluate") if check_rerun(project, commands[name])] == []
+    assert [name for name in ("convert", "train", "evaluate", "report") if check_rerun(project, commands[name])] == []
     source = project / "spacy_bilstm" / "nn" / "recurrent.py"
     source.write_text(source.read_text(encoding="utf8") + "\n", encoding="utf8")
     assert check_rerun(project, commands["train"])

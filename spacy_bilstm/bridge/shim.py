@@ -41,6 +41,8 @@ class TorchShim(Shim):
         """
         super().__init__(module)
         self.mixed_precision = mixed_precision
+        # Counts the changes of weights, for those who remember results.
+        self.n_changes = 0
         self._grad_scaler = PyTorchGradScaler(mixed_precision)
         self._move(get_torch_default_device())
 
@@ -125,6 +127,7 @@ class TorchShim(Shim):
                 parameter.data.copy_(updated.view_as(parameter))
             # Not zeroed: an optimizer that collects gradients, as in nlp.rehearse, still holds this memory.
             parameter.grad = None
+        self.n_changes += 1
         if self._is_scaling():
             self._grad_scaler.update()
 
@@ -140,10 +143,12 @@ class TorchShim(Shim):
             for name, parameter in replaced.items():
                 weights = xp2torch(params[(self.id, name)], device=parameter.device)
                 parameter.data.copy_(weights.view_as(parameter))
+            self.n_changes += 1
             yield
         finally:
             for name, parameter in replaced.items():
                 parameter.data.copy_(originals[name])
+            self.n_changes += 1
 
     def copy(self) -> TorchShim:
         """Copy the shim and its module. The copy has an id of its own, as an optimizer's state goes by it."""

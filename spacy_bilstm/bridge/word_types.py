@@ -96,7 +96,7 @@ def init(model: WordsModel, X: list[Doc] | None = None, Y: list[Floats2d] | None
     """
     if model.attrs["static_vectors"]:
         if X:
-            nM = _get_vectors(model, X).shape[1]
+            nM = get_vectors(model, X).shape[1]
             # Without its parameter the width may change: a pipeline may be initialised again, with other vectors.
             model.set_param("W", None)
             model.set_dim("nM", nM, force=True)
@@ -154,12 +154,7 @@ def extract_types(model: WordsModel, docs: list[Doc], is_train: bool = False) ->
     RETURNS: arguments of the module's `forward` that describe the types and say which token has which.
     RAISES: ValueError if static vectors are wanted and the docs' vocab has none, or of another width.
     """
-    columns: list[int | str] = list(model.attrs["attrs"])
-    if model.attrs["char_rows"] is not None:
-        columns.append(ORTH)
-    if model.attrs["static_vectors"]:
-        columns.append(_key_attr(_get_vectors(model, docs)))
-    columns = list(dict.fromkeys(columns))
+    columns = list_columns(model, docs)
     features = extract_features(docs, columns)
     if is_train and model.attrs["identity_dropout"]:
         is_dropped = numpy.random.random(len(features)) < model.attrs["identity_dropout"]
@@ -171,6 +166,41 @@ def extract_types(model: WordsModel, docs: list[Doc], is_train: bool = False) ->
         _get_to_know(model, values)
     types = describe_types(model, docs, values, representatives)
     return {"token_types": _to_tensor(token_types, get_shim(model).device), **types}
+
+
+def list_columns(model: WordsModel, docs: list[Doc]) -> list[int | str]:
+    """Give the attributes that the layer reads of tokens.
+
+    model: the layer.
+    docs: the docs, at least one.
+    RETURNS: ids of the attributes, each once.
+    RAISES: ValueError if static vectors are wanted and the docs' vocab has none.
+    """
+    columns: list[int | str] = list(model.attrs["attrs"])
+    if model.attrs["char_rows"] is not None:
+        columns.append(ORTH)
+    if model.attrs["static_vectors"]:
+        columns.append(_key_attr(get_vectors(model, docs)))
+    return list(dict.fromkeys(columns))
+
+
+def identify_types(
+    model: WordsModel, docs: list[Doc], values: dict[int | str, NDArray[numpy.uint64]]
+) -> NDArray[numpy.uint64]:
+    """Give all that the types' rows depend on besides the layer's weights and the vectors of the vocab.
+
+    model: the layer.
+    docs: the docs that the types are from.
+    values: the types' values of each attribute, by its id. Shape `(n_types,)` each.
+    RETURNS: one row a type, which equals that of another type only where both are embedded alike. Shape
+        `(n_types, n)`.
+    """
+    parts = [_identify(model, values, attr) for attr in model.attrs["attrs"]]
+    if model.attrs["char_rows"] is not None:
+        parts.append(values[ORTH])
+    if model.attrs["static_vectors"]:
+        parts.append(values[_key_attr(get_vectors(model, docs))])
+    return numpy.stack(parts, axis=1)
 
 
 def describe_types(
@@ -200,7 +230,7 @@ def describe_types(
         types["hashed_chars"] = _to_tensor(hashed_chars, shim.device)
         types["chars"] = _to_tensor(chars, shim.device)
     if model.attrs["static_vectors"]:
-        vectors = _get_vectors(model, docs)
+        vectors = get_vectors(model, docs)
         _check_width(model, vectors)
         keys = values[_key_attr(vectors)]
         types["vectors"], types["has_vector"] = look_up_vectors(vectors, keys, shim.device, shim.dtype)
@@ -249,15 +279,24 @@ def find_types(features: NDArray[numpy.uint64]) -> tuple[NDArray[numpy.int64], N
     features: one row a token, with at least one column. Shape `(n_tokens, n_columns)`.
     RETURNS: for each type a token that has it, and for each token its type. Shapes `(n_types,)` and `(n_tokens,)`.
     """
-    keys = features[:, 0]
-    for column in features.T[1:]:
-        keys = keys * _KEY_MULTIPLIER + column
-    distinct, token_types = numpy.unique(keys, return_inverse=True)
+    distinct, token_types = numpy.unique(hash_rows(features), return_inverse=True)
     representatives = numpy.empty(len(distinct), dtype="int64")
     representatives[token_types] = numpy.arange(len(features))
     if not numpy.array_equal(features[representatives[token_types]], features):
         _, representatives, token_types = numpy.unique(features, axis=0, return_index=True, return_inverse=True)
     return representatives, token_types.reshape(-1)  # NumPy 2.0 alone gives a column.
+
+
+def hash_rows(features: NDArray[numpy.uint64]) -> NDArray[numpy.uint64]:
+    """Hash each row to 64 bits. Unequal rows seldom have equal hashes.
+
+    features: the rows, with at least one column. Shape `(n, n_columns)`.
+    RETURNS: the hashes. Shape `(n,)`.
+    """
+    hashes = features[:, 0]
+    for column in features.T[1:]:
+        hashes = hashes * _KEY_MULTIPLIER + column
+    return hashes
 
 
 def hash_attributes(values: Sequence[NDArray[numpy.uint64]], rows: Sequence[int]) -> NDArray[numpy.int64]:
@@ -323,7 +362,7 @@ def look_up_vectors(
     return batch, (batch != 0).any(dim=1)
 
 
-def _get_vectors(model: WordsModel, docs: list[Doc]) -> BaseVectors:
+def get_vectors(model: WordsModel, docs: list[Doc]) -> BaseVectors:
     vectors = docs[0].vocab.vectors
     if 0 in vectors.shape:
         raise ValueError(

@@ -4,15 +4,19 @@ import typer
 from spacy.cli._util import app as spacy_app
 
 from .benchmark import benchmark
+from .calibrate import calibrate
 from .compare import compare
 from .corpus import corpus
 from .fetch import fetch
 from .init_config import init_config
+from .report import report
 
 app = typer.Typer(name="bilstm", help="Recurrent encoders for spaCy.", no_args_is_help=True, rich_markup_mode=None)
+app.command("calibrate")(calibrate)
 app.command("corpus")(corpus)
 app.command("fetch", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(fetch)
 app.command("init-config")(init_config)
+app.command("report")(report)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(compare, name="compare")
 

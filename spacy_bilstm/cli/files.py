@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,3 +23,22 @@ def written_whole(target: Path) -> Iterator[Path]:
         os.replace(draft, target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def directory_written_whole(target: Path) -> Iterator[Path]:
+    """Write a directory beside its target and put it in its place when it is complete.
+
+    target: the directory to write; what it held before is replaced as a whole.
+    RETURNS: the path of the directory to fill. If the block raises, that is removed and the target stays as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft, old = (target.with_name(f".{target.name}.{os.getpid()}.{part}") for part in ("part", "old"))
+    try:
+        yield draft
+        if target.exists():
+            os.replace(target, old)
+        os.replace(draft, target)
+    finally:
+        for leftover in (draft, old):
+            shutil.rmtree(leftover, ignore_errors=True)

@@ -1,11 +1,13 @@
 """Room nn: the order in which rows of several documents are laid out for a recurrence.
 
-Documents arrive as one matrix of concatenated rows and their lengths. A recurrence wants the rows by time step, the
-documents sorted by length, which is PyTorch's packed order: no row of padding exists in it.
+Documents arrive as one matrix of concatenated rows and their lengths. A recurrence wants the rows by time step: the
+documents sorted by length, which is PyTorch's packed order, or in lanes. No row of padding exists in either.
 """
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,3 +62,63 @@ class PackedLayout:
         from_packed = torch.empty_like(to_packed)
         from_packed[to_packed] = torch.arange(to_packed.numel())
         return cls(order.to(device), batch_sizes, document.to(device), to_packed.to(device), from_packed.to(device))
+
+
+@dataclass(frozen=True)
+class LaneLayout:
+    """Where each row of a batch stands when documents follow one another in lanes of equal length.
+
+    A recurrence goes through all lanes at once, so each of its steps has the same number of rows, whatever the lengths
+    of the documents. Between two documents of a lane, and behind the last one, stand resets, at which the state goes
+    back to zero: no document notices the one before it. The second direction has lanes of its own, in which each
+    document stands from its end.
+
+    n_lanes: number of lanes.
+    n_steps: number of rows and resets in a lane.
+    rows: for each direction and place, its row in the concatenated input, or n_rows for a reset. The places of a
+        direction are numbered by step, then by lane. Shape `(n_directions, n_steps * n_lanes)`, int64.
+    places: for each direction and concatenated row, its place. Shape `(n_directions, n_rows)`, int64.
+    """
+
+    n_lanes: int
+    n_steps: int
+    rows: Tensor
+    places: Tensor
+
+    @classmethod
+    def from_lengths(cls, lengths: Sequence[int], n_directions: int, max_lanes: int) -> LaneLayout:
+        """Lay out documents of the given lengths, on CPU.
+
+        lengths: number of rows of each document, in the order in which their rows are concatenated; each >= 0, and not
+            all 0.
+        n_directions: 1 or 2.
+        max_lanes: number of lanes that there may be, >= 1. There are fewer where these would not be full.
+        RETURNS: the layout.
+        """
+        lanes, offsets, n_lanes, n_steps = _fill_lanes(lengths, max_lanes)
+        length = torch.as_tensor(lengths, dtype=torch.int64)
+        document = torch.repeat_interleave(torch.arange(len(length)), length)
+        row = torch.arange(len(document))
+        position = row - (length.cumsum(0) - length)[document]
+        lane, offset = (torch.as_tensor(values, dtype=torch.int64)[document] for values in (lanes, offsets))
+        steps = [offset + position, offset + length[document] - 1 - position][:n_directions]
+        places = torch.stack([step * n_lanes + lane for step in steps])
+        rows = torch.full((n_directions, n_steps * n_lanes), len(row))
+        rows.scatter_(1, places, row.expand_as(places))
+        return cls(n_lanes, n_steps, rows, places)
+
+
+def _fill_lanes(lengths: Sequence[int], max_lanes: int) -> tuple[list[int], list[int], int, int]:
+    """Put each document, longest first, into the lane that is the shortest so far.
+
+    RETURNS: each document's lane, and its first step there; the number of lanes, and of steps.
+    """
+    order = sorted((i for i, length in enumerate(lengths) if length), key=lambda i: -lengths[i])
+    n_rows_and_resets = sum(lengths) + len(order)
+    n_lanes = min(max_lanes, math.ceil(n_rows_and_resets / (lengths[order[0]] + 1)))
+    filled = [(0, lane) for lane in range(n_lanes)]
+    lanes, offsets = [0] * len(lengths), [0] * len(lengths)
+    for i in order:
+        offsets[i], lanes[i] = filled[0]
+        heapq.heapreplace(filled, (offsets[i] + lengths[i] + 1, lanes[i]))
+    return lanes, offsets, n_lanes, max(filled)[0] - 1

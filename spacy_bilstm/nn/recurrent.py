@@ -1,7 +1,8 @@
 """Room nn: the recurrent encoder, a stack of Elman, GRU or LSTM layers in one or two directions.
 
 The concatenated rows of several documents come in with the documents' lengths; as many rows of the output width go
-out, in the same order. Rows are computed in packed order, so no padding exists that a direction could start in.
+out, in the same order. Rows are computed in packed order, or in lanes at inference on CPU, so no padding exists that
+a direction could start in.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .layout import PackedLayout
+from .lanes import LaneWeights, run_gates, run_lstm
+from .layout import LaneLayout, PackedLayout
 
 CELLS: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 """The recurrent cells: Elman (1990) with tanh, GRU (Cho et al. 2014), LSTM (Hochreiter and Schmidhuber 1997)."""
@@ -52,6 +54,13 @@ def locked_dropout(packed: Tensor, document: Tensor, n_docs: int, rate: float) -
     keep = torch.empty((n_docs, packed.shape[1]), dtype=packed.dtype, device=packed.device)
     keep.bernoulli_(1.0 - rate).div_(1.0 - rate)
     return packed * keep[document]
+
+
+# Lanes that are fastest, as measured: oneDNN wants few rows a step, the loop of Python many.
+_LSTM_LANES = 16
+_LOOP_LANES = 128
+_MIN_LOOP_LANES = 8
+_SHORT_LOOP = 50
 
 
 class RecurrentLayer(nn.Module):
@@ -117,9 +126,36 @@ class RecurrentLayer(nn.Module):
             output = torch.gru(packed, batch_sizes, initial, weights, *options)[0]
         else:
             output = torch.rnn_tanh(packed, batch_sizes, initial, weights, *options)[0]
-        if not self.bidirectional:
-            return output
-        return self.merge(*output.chunk(2, dim=-1))
+        return self._merge(output)
+
+    def run_lanes(self, rows: Tensor, layout: LaneLayout) -> Tensor:
+        """Run an LSTM over documents in lanes, at inference on CPU.
+
+        rows: the documents' rows, one document after the other. Shape `(n_rows, input_width)`, n_rows >= 1.
+        layout: their layout.
+        RETURNS: output rows, in the order of `rows`. Shape `(n_rows, width)`.
+        """
+        return self._merge(run_lstm(self._directions(), rows, layout))
+
+    def run_lanes_of_gates(self, weights: LaneWeights, gates: Tensor, gate_rows: Tensor, layout: LaneLayout) -> Tensor:
+        """Run the layer over documents in lanes, at inference on CPU; the arguments are those of `lanes.run_gates`.
+
+        RETURNS: output rows, in the order of `gate_rows`. Shape `(n_rows, width)`.
+        """
+        return self._merge(run_gates(weights, gates, gate_rows, layout))
+
+    def get_lane_weights(self) -> LaneWeights:
+        """Give the weights as `run_lanes_of_gates` takes them: a copy that later changes do not reach."""
+        return LaneWeights.build(self.cell, self._directions())
+
+    def _merge(self, states: Tensor) -> Tensor:
+        if not self.bidirectional or self.merge is _concat:
+            return states
+        return self.merge(*states.chunk(2, dim=-1))
+
+    def _directions(self) -> list[list[Tensor]]:
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return [[self._parameter(name, suffix) for name in names] for suffix in self.suffixes]
 
     def _weights(self, recurrent_dropout: float) -> list[Tensor]:
         weights: list[Tensor] = []
@@ -204,12 +240,68 @@ class RecurrentEncoder(nn.Module):
             raise ValueError(f"The documents' lengths sum to {sum(lengths)}, but there are {rows.shape[0]} rows.")
         if rows.shape[0] == 0:
             return rows.new_zeros((0, self.width))
+        if self._runs_in_lanes(rows) and not training:
+            return self._run_lanes(rows, LaneLayout.from_lengths(lengths, self.n_directions, _LSTM_LANES))
+        return self._run_packed(rows, lengths, training, output_dropout)
+
+    @property
+    def n_directions(self) -> int:
+        """Number of directions of every layer."""
+        return len(self._layer(0).suffixes)
+
+    def get_gate_weights(self) -> LaneWeights:
+        """Give what `compute_gates` of the first layer is for `encode_gates`: a copy of the present weights."""
+        return self._layer(0).get_lane_weights()
+
+    def starts_from_gates(self, lengths: Sequence[int]) -> bool:
+        """Say whether `encode_gates` is faster than `forward` where gates are to be had for nothing.
+
+        lengths: number of rows of each document, not all 0.
+        """
+        # The loop over steps has too little to do in each where few documents are long; oneDNN's LSTM does not mind.
+        n_rows, n_steps = sum(lengths), max(lengths)
+        return self._layer(0).cell != "lstm" or n_steps <= _SHORT_LOOP or n_rows >= _MIN_LOOP_LANES * n_steps
+
+    def encode_gates(self, weights: LaneWeights, gates: Tensor, gate_rows: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Encode rows whose input gates of the first layer are known, at inference on CPU.
+
+        weights: what `get_gate_weights` gave for the present weights.
+        gates: gates, as `weights.compute_gates` gives them. Shape `(n, n_directions, n_gates * hidden_width)`.
+        gate_rows: for each of the documents' rows, its place in `gates`. Shape `(n_rows,)`, int64, n_rows >= 1.
+        lengths: number of rows of each document, each >= 0; they sum to n_rows.
+        RETURNS: the encoded rows, in the order of `gate_rows`. Shape `(n_rows, width)`.
+        """
+        layout = LaneLayout.from_lengths(lengths, self.n_directions, _LOOP_LANES)
+        rows = self._layer(0).run_lanes_of_gates(weights, gates, gate_rows, layout)
+        if len(self.layers) == 1:
+            return cast(Tensor, self.norm(rows))
+        if self._runs_in_lanes(rows):
+            layout = LaneLayout.from_lengths(lengths, self.n_directions, _LSTM_LANES)
+            return self._run_lanes(rows, layout, n_done=1)
+        return self._run_packed(rows, lengths, False, 0.0, n_done=1)
+
+    def _layer(self, i: int) -> RecurrentLayer:
+        return cast(RecurrentLayer, self.layers[i])
+
+    def _runs_in_lanes(self, rows: Tensor) -> bool:
+        # oneDNN has no fast path for the other cells, nor the lanes gradients.
+        return self._layer(0).cell == "lstm" and rows.device.type == "cpu" and not torch.is_grad_enabled()
+
+    def _run_lanes(self, rows: Tensor, layout: LaneLayout, n_done: int = 0) -> Tensor:
+        for i in range(n_done, len(self.layers)):
+            output = self._layer(i).run_lanes(rows, layout)
+            rows = rows + output if self.residual and i > 0 else output
+        return cast(Tensor, self.norm(rows))
+
+    def _run_packed(
+        self, rows: Tensor, lengths: Sequence[int], training: bool, output_dropout: float, n_done: int = 0
+    ) -> Tensor:
         layout = PackedLayout.from_lengths(lengths, rows.device)
         packed = rows[layout.to_packed]
         # Two dropouts one after the other are one with the product of their chances to keep.
         between = 1.0 - (1.0 - output_dropout) * (1.0 - self.dropout) if training else 0.0
-        for i, layer in enumerate(self.layers):
-            output = layer(packed, layout.batch_sizes, self.recurrent_dropout if training else 0.0)
+        for i in range(n_done, len(self.layers)):
+            output = self._layer(i)(packed, layout.batch_sizes, self.recurrent_dropout if training else 0.0)
             if i < len(self.layers) - 1:
                 output = locked_dropout(output, layout.document, len(layout.order), between)
             packed = packed + output if self.residual and i > 0 else output

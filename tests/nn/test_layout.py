@@ -1,12 +1,14 @@
 """The packed layout against torch's own packing."""
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_sequence
 
-from spacy_bilstm.nn.layout import PackedLayout
+from spacy_bilstm.nn.layout import LaneLayout, PackedLayout
 
 LENGTHS = st.lists(st.integers(0, 7), max_size=8)
 
@@ -42,3 +44,23 @@ def test_document_names_the_document_of_each_packed_row(lengths: list[int]) -> N
 def test_a_negative_length_is_an_error() -> None:
     with pytest.raises(ValueError, match="must not be negative, but the smallest is -2"):
         PackedLayout.from_lengths([3, -2])
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=12).filter(any), st.integers(1, 2), st.integers(1, 5))
+def test_documents_stand_in_lanes_with_a_reset_between_them(
+    lengths: list[int], n_directions: int, max_lanes: int
+) -> None:
+    layout = LaneLayout.from_lengths(lengths, n_directions, max_lanes)
+    n_rows = sum(lengths)
+    assert layout.n_lanes <= max_lanes
+    # The longest lane is at most one document longer than the mean.
+    assert layout.n_steps <= (n_rows + len(lengths)) / layout.n_lanes + max(lengths) + 1
+    documents = [tuple(document) for document in torch.arange(n_rows).split(lengths) if len(document)]
+    for direction, wanted in enumerate([documents, [document[::-1] for document in documents]][:n_directions]):
+        rows = layout.rows[direction]
+        assert rows[layout.places[direction]].tolist() == list(range(n_rows))
+        found: list[tuple[int, ...]] = []
+        for lane in rows.view(layout.n_steps, layout.n_lanes).T.tolist():
+            groups = itertools.groupby(lane, key=lambda row: row == n_rows)
+            found += [tuple(group) for is_reset, group in groups if not is_reset]
+        assert sorted(found) == sorted(tuple(int(row) for row in document) for document in wanted)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..plots import COLOURS, new_figure
 from .price import Price
 from .results import Spread, Summary
+from .variants import CNN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ def draw_distances(summaries: Sequence[Summary], chance: float) -> Figure:
     distances = [int(name) for name in summaries[0].scores]
     for i, summary in enumerate(summaries):
         # Moved a little to the side, so that equal accuracies do not hide each other.
-        shift = 1.035 ** (i - (len(summaries) - 1) / 2)
+        shift = (distances[-1] / distances[0]) ** (0.012 * (i - (len(summaries) - 1) / 2))
         axes.errorbar(
             [distance * shift for distance in distances],
             *_means_and_spreads(list(summary.scores.values())),
@@ -81,7 +82,8 @@ def draw_trade_off(summaries: Sequence[Summary]) -> Figure:
     RETURNS: the figure, with a plot for each score.
     """
     names = list(summaries[0].scores)
-    figure, plots = new_figure(len(names), width=4.5)
+    figure, plots = new_figure(len(names), width=3.2, height=4.2)
+    fastest = max(summary.predict_words_per_second.mean for summary in summaries) / 1000
     for axes, name in zip(plots, names, strict=True):
         for i, summary in enumerate(summaries):
             means, spreads = _means_and_spreads([summary.scores[name]])
@@ -96,9 +98,9 @@ def draw_trade_off(summaries: Sequence[Summary]) -> Figure:
                 label=summary.variant.name if axes is plots[0] else None,
             )
         axes.set_title(name)
-        axes.set_xlim(left=0)
-        axes.set_xlabel("thousand words/s in prediction")
-    plots[0].set_ylabel("score on the dev corpus, %")
+        axes.set_xlim(0, 1.1 * fastest)
+        axes.set_xlabel("thousand words/s")
+    plots[0].set_ylabel("score, %")
     figure.legend(loc="outside right center")
     return figure
 
@@ -117,7 +119,7 @@ def draw_prices(prices: Sequence[Price]) -> Figure:
 
 
 def _draw_times(axes: Axes, title: str, prices: Sequence[Price], speeds: Sequence[float]) -> None:
-    colours = [COLOURS[price.variant.directions - 1] for price in prices]
+    colours = ["0.6" if price.variant.cell == CNN else COLOURS[price.variant.directions - 1] for price in prices]
     axes.barh(range(len(prices)), [1e6 / speed for speed in speeds], color=colours, zorder=2)
     axes.set_yticks(range(len(prices)), labels=[price.variant.name for price in prices])
     axes.invert_yaxis()

@@ -81,11 +81,11 @@ def long_gap(
     plot: Plot = None,
     table: TablePath = None,
 ) -> None:
-    """Probe memory: a country at the start decides the tag of the last word.
+    """Probe how far encoders remember.
 
-    "I grew up in France ... and I speak its language": one of eight tags, such as FRENCH. Between the two stand words
-    that tell nothing. One training sees all distances, mixed; each is tested by itself. Only the last word has a tag,
-    and only it counts.
+    "I grew up in France ... and I speak its language": the country at the start decides the tag of the last word, one
+    of eight, such as FRENCH. Between the two stand words that tell nothing. One training sees all distances, mixed;
+    each is tested by itself. Only the last word has a tag, and only it counts.
     """
     variants = parse_variants(cells, directions, merges, depths, cnn, width)
     questions = _ask_distances(probes.long_gap, _LanguageTags, distances)
@@ -115,10 +115,11 @@ def future_context(
     plot: Plot = None,
     table: TablePath = None,
 ) -> None:
-    """Probe the view ahead: a verb at the end decides the tag of the first word.
+    """Probe what encoders see of what comes.
 
-    "Apple is something ... that we eat" or "... that we sue": the tag is FRUIT or ORG. One training sees all distances,
-    mixed; each is tested by itself. Only the first word has a tag, and only it counts.
+    "Apple is something ... that we eat" or "... that we sue": the verb at the end decides the tag of the first word,
+    FRUIT or ORG. One training sees all distances, mixed; each is tested by itself. Only the first word has a tag, and
+    only it counts.
     """
     variants = parse_variants(cells, directions, merges, depths, cnn, width)
     questions = _ask_distances(probes.future_context, list(probes.USES), distances)
@@ -147,7 +148,9 @@ def merge(
     plot: Plot = None,
     table: TablePath = None,
 ) -> None:
-    """Probe the merge of two directions: subject and object decide the tag of the verb between.
+    """Probe the merges of two directions.
+
+    Subject and object decide the tag of the verb between.
 
     Question "both": "teacher ... met ... drivers" asks for the numbers of both nouns, one of four tags such as SG-PL.
     Question "same": "teacher ... matched ... drivers" asks whether they are the same, SAME or OTHER, which neither
@@ -186,9 +189,10 @@ def corpus(
     plot: Plot = None,
     table: TablePath = None,
 ) -> None:
-    """Compare encoders on a corpus: tags, morphology and entities, by what it has annotation for.
+    """Compare encoders on a corpus.
 
-    Tagger, morphologizer and entity recogniser share one embedding and one encoder.
+    Tagger, morphologizer and entity recogniser share one embedding and one encoder. They are trained as far as the
+    corpus has annotation for them.
     """
     variants = parse_variants(cells, directions, merges, depths, cnn, width)
     wanted = None if pipes is None else parse_choices(pipes, "--pipes", list(SCORES))
@@ -216,10 +220,10 @@ def price(
     plot: Plot = None,
     table: TablePath = None,
 ) -> None:
-    """Measure what a second direction costs: encoders by themselves, on the same arrays.
+    """Measure what a second direction costs.
 
-    They take turns within each round, so that a machine's changing speed meets all alike. Concatenated directions have
-    half the width each, those that are added or multiplied the whole.
+    Encoders by themselves run on the same arrays and take turns within each round, so that a machine's changing speed
+    meets all alike. Concatenated directions have half the width each, those that are added or multiplied the whole.
     """
     variants = parse_variants(cells, directions, merges, depths, cnn, width)
     check_plot(plot)
@@ -227,12 +231,12 @@ def price(
     prices = measure_prices(variants, width, n_docs, max_length, rounds, seed)
     settings = {"width": width, "n_docs": n_docs, "max_length": max_length, "rounds": rounds, "threads": threads}
     msg.info(", ".join(f"{name} {value}" for name, value in settings.items()))
+    _show(make_price_table(prices), table, plot, lambda: draw_prices(prices))
     if output is not None:
         rows = [{"name": row.variant.name, **asdict(row)} for row in prices]
         with written_whole(output) as draft:
             srsly.write_json(draft, {"experiment": "price", "settings": settings, "results": rows})
         msg.good(f"Wrote {output}")
-    _show(make_price_table(prices), table, plot, lambda: draw_prices(prices))
 
 
 @dataclass(frozen=True)
@@ -309,7 +313,8 @@ def _compare(request: _Request, task: Task, recipe: Recipe, draw: Draw) -> None:
         msg.good(f"Wrote {request.output}")
     if not finished:
         kept = "The same command continues from here." if request.output else "With --output it could be continued."
-        msg.warn(f"Stopped after {len(results.runs)} trainings.", kept)
+        done = [results.has(variant, seed) for variant in request.variants for seed in range(request.seeds)]
+        msg.warn(f"Stopped: {sum(done)} of {len(done)} trainings are done.", kept)
         raise typer.Exit(_INTERRUPTED)
 
 

@@ -1,0 +1,182 @@
+"""Documentation: what the pages do not say by hand. A placeholder's words come in, MyST Markdown goes out.
+
+A page asks for it with a comment such as `<!-- generated: registered spacy_architectures -->`. The reference comes from the
+entry points of the distribution, from docstrings and from the Typer commands; configs come from the recipes.
+"""
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import distribution
+from typing import Any
+
+import srsly
+import typer
+from spacy.language import Language
+from thinc.api import Config
+from typer.cli import get_docs_for_click
+
+from spacy_bilstm.cli import app
+from spacy_bilstm.cli.recipes import RECIPES, make_config
+
+PLACEHOLDER = re.compile(r"^<!-- generated: (.+) -->$", flags=re.MULTILINE)
+ENTRY = re.compile(r"^(\w+(?:, \w+)*): ", flags=re.MULTILINE)
+GROUPS = {
+    "spacy_architectures": "@architectures",
+    "spacy_factories": "factory",
+    "spacy_scorers": "@scorers",
+    "spacy_batchers": "@batchers",
+    "thinc_optimizers": "@optimizers",
+}
+PIPES = ["tagger", "morphologizer", "ner", "textcat"]
+MODULE = re.compile(r"(\w+\.)+(?=\w)")
+# What a factory's function is given by the pipeline, not by the config.
+GIVEN = ("self", "nlp", "name")
+REQUIRED = inspect.Parameter.empty
+
+
+def fill_page(text: str) -> str:
+    """Put what they ask for in the place of a page's placeholders."""
+    return PLACEHOLDER.sub(lambda match: generate(*match[1].split()), text)
+
+
+def generate(what: str, *args: str) -> str:
+    """Generate what a placeholder asks for."""
+    return GENERATORS[what](*args)
+
+
+def describe_registered(group: str) -> str:
+    """Describe all functions that the distribution registers in a group of entry points."""
+    points = [point for point in distribution("spacy-bilstm").entry_points if point.group == group]
+    return "\n".join(_describe_registered(GROUPS[group], point.name, point.load()) for point in points)
+
+
+def describe_methods(path: str, *names: str) -> str:
+    """Describe methods of a class, given as `module:Class`."""
+    module, _, name = path.partition(":")
+    cls = getattr(import_module(module), name)
+    return "\n".join(_describe_function(f"{name}.{method}", getattr(cls, method)) for method in names)
+
+
+def describe_commands() -> str:
+    """Describe all commands, as `typer utils docs` does."""
+    command: Any = typer.main.get_command(app)
+    name = "python -m spacy bilstm"
+    docs: str = get_docs_for_click(obj=command, ctx=typer.Context(command, info_name=name), indent=1, name=name)
+    return docs
+
+
+def compare_recipes(*names: str) -> str:
+    """Give a table of what recipes set."""
+    settings = [_flatten(Config().from_disk(RECIPES / f"{name}.cfg", interpolate=False)) for name in names]
+    keys = sorted({key for recipe in settings for key in recipe}, key=lambda key: (key.startswith("training"), key))
+    rows = [[f"`{key}`", *(_code(recipe[key]) if key in recipe else "" for recipe in settings)] for key in keys]
+    return _table(["", *(f"`{name}`" for name in names)], rows)
+
+
+def show_recipe(name: str, section: str) -> str:
+    """Give one section of the config that `init-config` makes, with the sections in it."""
+    config: Any = make_config("en", PIPES, name)
+    keys = section.split(".")
+    for key in keys:
+        config = config[key]
+    for key in reversed(keys):
+        config = {key: config}
+    text = Config(config).to_str(interpolate=False)
+    return _fence("ini", text[text.index(f"[{section}]") :])
+
+
+GENERATORS: dict[str, Callable[..., str]] = {
+    "registered": describe_registered,
+    "methods": describe_methods,
+    "commands": describe_commands,
+    "recipes": compare_recipes,
+    "recipe": show_recipe,
+}
+
+
+def _describe_registered(key: str, name: str, function: Callable[..., Any]) -> str:
+    if key != "factory":
+        return _describe_function(name, function, f'In a config: `{key} = "{name}"`.')
+    meta = Language.get_factory_meta(name)
+    settings = {setting: value for setting, value in meta.default_config.items() if setting != "model"}
+    config = Config({"components": {name: {"factory": name, **meta.default_config}}})
+    assigns = ", ".join(f"`{attribute}`" for attribute in meta.assigns)
+    notes = f'`nlp.add_pipe("{name}")`; in a config `factory = "{name}"`. It sets {assigns}.'
+    if config["components"][name]["model"].get("tok2vec") == _get_default_model("bilstm_tok2vec"):
+        del config["components"][name]["model"]["tok2vec"]
+        notes += " Its `model.tok2vec` is the `model` of `bilstm_tok2vec`; the other defaults:\n\n"
+    else:
+        notes += " The defaults:\n\n"
+    text = config.to_str()
+    return _describe_function(name, function, notes + _fence("ini", text[text.index("[components.") :]), settings)
+
+
+def _get_default_model(factory: str) -> Any:
+    return Language.get_factory_meta(factory).default_config["model"]
+
+
+def _describe_function(
+    name: str, function: Callable[..., Any], notes: str = "", defaults: Mapping[str, Any] | None = None
+) -> str:
+    summary, entries = _read_docstring(function)
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in GIVEN]
+    parts = [f"### `{name}`", summary, notes]
+    described = [(p, _find_entry(entries, p.name)) for p in parameters]
+    parts += [f"{_describe_parameter(p, defaults)}\n: {_indent(text)}" for p, text in described if text]
+    parts += [f"**{word.capitalize()}** {text}" for word, text in entries.items() if word in ("RETURNS", "RAISES")]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _read_docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
+    """Give what a docstring says before its arguments, and what it says of each and of what is returned and raised."""
+    text = inspect.getdoc(function) or ""
+    first = ENTRY.search(text)
+    if first is None:
+        return text, {}
+    pieces = ENTRY.split(text[first.start() :])[1:]
+    entries = {names: " ".join(said.split()) for names, said in zip(pieces[::2], pieces[1::2], strict=True)}
+    return text[: first.start()].strip(), entries
+
+
+def _find_entry(entries: Mapping[str, str], name: str) -> str:
+    return next((text for names, text in entries.items() if name in names.split(", ")), "")
+
+
+def _describe_parameter(parameter: inspect.Parameter, defaults: Mapping[str, Any] | None) -> str:
+    default = parameter.default if defaults is None else defaults.get(parameter.name, REQUIRED)
+    annotation = parameter.annotation
+    kind = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    kind = "" if kind == "Any" else f": `{MODULE.sub('', kind)}`"
+    return f"`{parameter.name}`{kind}" + ("" if default is REQUIRED else f", default {_code(default)}")
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    return dict(_walk(config, prefix))
+
+
+def _walk(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _walk(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _code(value: object) -> str:
+    return f"`{srsly.json_dumps(value)}`"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def _fence(language: str, text: str) -> str:
+    return f"```{language}\n{text.strip()}\n```\n"
+
+
+def _indent(text: str) -> str:
+    return textwrap.indent(text, "  ").strip()

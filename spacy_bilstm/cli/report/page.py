@@ -1,0 +1,174 @@
+"""Room cli: the page of a report. What was found comes in; HTML goes out, in which no text of a corpus is markup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from zlib import crc32
+
+import torch
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from spacy.language import Language
+
+from ..benchmark.machine import describe_machine
+from .bootstrap import LEVEL, Estimate
+from .calibration import calibrate
+from .charts import draw_curves, draw_matrix, draw_reliability, render_svg
+from .confusions import Confusion, list_confusions, make_matrix
+from .evaluation import Evaluation, measure_size
+from .scores import NAMES, Outcomes, SeenInTraining, find_outcomes, score
+from .training_log import TrainingLog
+from .worst import find_worst
+
+_N_COLOURS = 8
+_N_CONFUSIONS = 15
+_N_IN_MATRIX = 12
+# Attributes of tokens that have few values.
+_CONFUSED = ("tag", "pos")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the contents of a report come from: the pipeline, the corpus, the training corpus, and the log."""
+
+    model: str
+    corpus: Path
+    train: Path | None
+    log: Path | None
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """A plot: the drawing, what it shows, for those who don't see it, and what stands below it."""
+
+    svg: Markup
+    title: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class _ConfusionSection:
+    """The confusions of an attribute."""
+
+    name: str
+    plot: _Plot
+    rows: list[Confusion]
+
+
+def make_page(
+    nlp: Language,
+    evaluation: Evaluation,
+    sources: Sources,
+    seen: SeenInTraining | None,
+    log: TrainingLog | None,
+    n_worst: int,
+    n_resamples: int,
+    seed: int,
+    gpu_id: int,
+) -> str:
+    """Make the page.
+
+    nlp: the pipeline.
+    evaluation: the corpus that it annotated.
+    sources: where all came from.
+    seen: what was in the training corpus, if that is known.
+    log: the log of the training, if there is one.
+    n_worst: how many of the sentences with most errors to show.
+    n_resamples, seed: of the bootstrap.
+    gpu_id: the GPU that was computed on, or -1.
+    RETURNS: HTML that needs no other file.
+    """
+    found = find_outcomes(nlp, evaluation)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"percent": _format_percent, "interval": _format_interval, "colour": _choose_colour}
+    calibration = None if evaluation.confidences is None else calibrate(evaluation.examples, evaluation.confidences)
+    return environment.get_template("page.html.jinja").render(
+        title=_name_pipeline(nlp),
+        sources=sources,
+        n_docs=len(evaluation.examples),
+        n_words=evaluation.n_words,
+        facts=_list_facts(nlp, evaluation, gpu_id),
+        scores=score(evaluation, found, seen, n_resamples, seed),
+        level=LEVEL,
+        n_resamples=n_resamples,
+        seed=seed,
+        curves=[] if log is None else _draw_log(log),
+        confusions=_list_confusion_sections(evaluation, found),
+        calibration=calibration,
+        reliability=None
+        if calibration is None
+        else _Plot(render_svg(partial(draw_reliability, calibration), "reliability"), "Reliability of confidences"),
+        worst=find_worst(evaluation, found, n_worst),
+    )
+
+
+def _name_pipeline(nlp: Language) -> str:
+    meta = nlp.meta
+    return f"{meta['lang']}_{meta['name']} {meta['version']}"
+
+
+def _list_facts(nlp: Language, evaluation: Evaluation, gpu_id: int) -> list[tuple[str, str]]:
+    size = measure_size(nlp)
+    machine = describe_machine(gpu_id)
+    device = machine.get("gpu", f"{machine['cpu']}, {torch.get_num_threads()} thread(s)")
+    facts = [
+        ("Components", ", ".join(nlp.pipe_names)),
+        (
+            "Speed",
+            f"{evaluation.n_words / evaluation.seconds:,.0f} words/s, in one pass over the corpus, without tokenizer",
+        ),
+        ("Parameters", f"{size.parameters:,}"),
+    ]
+    if size.bytes_on_disk is not None:
+        facts.append(("Size on disk", f"{size.bytes_on_disk / 1e6:,.1f} MB"))
+    versions = ", ".join(f"{name} {machine[name]}" for name in ("spacy", "spacy-bilstm", "torch"))
+    return [*facts, ("Machine", device), ("Versions", versions)]
+
+
+def _draw_log(log: TrainingLog) -> list[_Plot]:
+    # spaCy's logger writes its scores times 100, except for words per second.
+    scores = {name: curve for name, curve in log.scores.items() if name != "speed"}
+    drawings = []
+    if scores:
+        draw = partial(draw_curves, log.steps, scores, "score on the dev corpus", log=False)
+        drawings.append(_Plot(render_svg(draw, "scores"), "Scores over the steps of the training"))
+    if log.losses:
+        draw = partial(draw_curves, log.steps, log.losses, "loss since the last evaluation", log=True)
+        drawings.append(_Plot(render_svg(draw, "losses"), "Losses over the steps of the training"))
+    return drawings
+
+
+def _list_confusion_sections(evaluation: Evaluation, found: Outcomes) -> list[_ConfusionSection]:
+    sections = []
+    for attr in (attr for attr in _CONFUSED if attr in found.tokens):
+        docs = found.tokens[attr]
+        rows = list_confusions(evaluation.examples, docs, _N_CONFUSIONS)
+        if rows:
+            draw = partial(draw_matrix, make_matrix(docs, _N_IN_MATRIX))
+            name = NAMES[attr]
+            plot = _Plot(render_svg(draw, f"matrix-{attr}"), f"{name}: gold values against predicted ones")
+            sections.append(_ConfusionSection(name, plot, rows))
+    return sections
+
+
+def _format_percent(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{100 * value:.{digits}f}"
+
+
+def _format_interval(estimate: Estimate) -> str:
+    if estimate.lower is None or estimate.upper is None:
+        return ""
+    return f"{100 * estimate.lower:.1f} to {100 * estimate.upper:.1f}"
+
+
+def _choose_colour(label: str) -> int:
+    """A number for a label, the same one wherever it stands, in any report."""
+    return crc32(label.encode("utf8")) % _N_COLOURS

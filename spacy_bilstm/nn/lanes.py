@@ -1,0 +1,192 @@
+"""Room nn: a recurrent layer at inference on CPU, over documents in lanes. Rows or their gates come in, states go out.
+
+An LSTM over rows is oneDNN's, through `torch.lstm`, which is at its best on lanes of equal length. A layer of any cell
+over input gates that are known before is a loop over steps, with all lanes of both directions in one product. Nothing
+here has a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .layout import LaneLayout
+
+# What closes a gate wherever it is added.
+_CLOSED = -1e4
+
+
+@dataclass(frozen=True)
+class LaneWeights:
+    """Weights of a recurrent layer as `run_gates` takes them.
+
+    torch computes a sigmoid several times faster than tanh on CPU, so the loop has sigmoids only: tanh(x) is
+    2 sigmoid(2x) - 1, and the 2 inside is part of the weights here.
+
+    cell: `"rnn"`, `"gru"` or `"lstm"`.
+    input: weights from the input to the gates. Shape `(n_directions, input_width, n_gates * hidden_width)`.
+    bias: of the input gates. Shape `(n_directions, n_gates * hidden_width)`.
+    recurrent: weights from the hidden state to the gates. Shape `(n_directions, hidden_width, n_gates * hidden_width)`.
+    recurrent_bias: of that product; not 0 for a GRU only. Shape `(n_directions, 1, n_gates * hidden_width)`.
+    reset: the input gates of a reset. Shape `(1, n_directions, n_gates * hidden_width)`.
+    """
+
+    cell: str
+    input: Tensor
+    bias: Tensor
+    recurrent: Tensor
+    recurrent_bias: Tensor
+    reset: Tensor
+
+    @classmethod
+    def build(cls, cell: str, directions: Sequence[Sequence[Tensor]]) -> LaneWeights:
+        """Bring torch's weights into the order and scale of the loop.
+
+        cell: `"rnn"`, `"gru"` or `"lstm"`.
+        directions: for each direction its `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`.
+        RETURNS: the weights, which share no memory with those given.
+        """
+        stacked = [torch.stack(weights).detach() for weights in zip(*directions, strict=True)]
+        n_directions, n_gates, width = stacked[1].shape
+        tanh = _TANH_GATE[cell] * width
+        scale = stacked[1].new_ones(n_gates)
+        scale[tanh : tanh + width] = 2.0
+        input_weight, recurrent = ((weight * scale[:, None]).transpose(1, 2).contiguous() for weight in stacked[:2])
+        bias, recurrent_bias = (weight * scale for weight in stacked[2:])
+        if cell == "gru":
+            # The reset gate stands between the two biases of the tanh. All others can be added up.
+            bias[:, :tanh] += recurrent_bias[:, :tanh]
+            recurrent_bias[:, :tanh] = 0.0
+        else:
+            bias, recurrent_bias = bias + recurrent_bias, torch.zeros_like(bias)
+        reset = bias.new_full((1, n_directions, n_gates), -torch.inf)
+        reset[..., tanh : tanh + width] = 0.0
+        return cls(cell, input_weight, bias, recurrent, recurrent_bias[:, None], reset)
+
+    def compute_gates(self, rows: Tensor) -> Tensor:
+        """Give the input gates of rows, each of which depends on its row alone.
+
+        rows: the rows. Shape `(n_rows, input_width)`.
+        RETURNS: the gates in each direction. Shape `(n_rows, n_directions, n_gates * hidden_width)`.
+        """
+        products = [torch.addmm(bias, rows, weight) for bias, weight in zip(self.bias, self.input, strict=True)]
+        return torch.stack(products, 1)
+
+
+def run_lstm(directions: Sequence[Sequence[Tensor]], rows: Tensor, layout: LaneLayout) -> Tensor:
+    """Run an LSTM over rows.
+
+    directions: for each direction its `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`, as torch has them.
+    rows: the documents' rows, one document after the other. Shape `(n_rows, input_width)`, n_rows >= 1.
+    layout: their layout.
+    RETURNS: the hidden states of each row. Shape `(n_rows, n_directions * hidden_width)`.
+    """
+    # One more feature tells a reset from a row: it closes all gates, so that cell and hidden state become zero.
+    extended = rows.new_zeros((rows.shape[0] + 1, rows.shape[1] + 1))
+    extended[:-1, :-1] = rows
+    extended[-1, -1] = 1.0
+    states = []
+    for (input_weight, *weights), lane_rows, places in zip(directions, layout.rows, layout.places, strict=True):
+        width = weights[0].shape[1]
+        closing = input_weight.new_full((4 * width, 1), _CLOSED)
+        closing[2 * width : 3 * width] = 0.0
+        initial = rows.new_zeros((1, layout.n_lanes, width))
+        lanes = extended.index_select(0, lane_rows).view(layout.n_steps, layout.n_lanes, -1)
+        all_weights = [torch.cat((input_weight, closing), 1), *weights]
+        # has_biases, num_layers, dropout, train, bidirectional, batch_first
+        options = (True, 1, 0.0, False, False, False)
+        output = torch.lstm(lanes, (initial, initial), all_weights, *options)[0]
+        states.append(output.flatten(0, 1).index_select(0, places))
+    return torch.cat(states, 1)
+
+
+def run_gates(weights: LaneWeights, gates: Tensor, gate_rows: Tensor, layout: LaneLayout) -> Tensor:
+    """Run a layer over rows whose input gates are known.
+
+    weights: the layer's weights.
+    gates: input gates, as `LaneWeights.compute_gates` gives them. Shape `(n, n_directions, n_gates * hidden_width)`.
+    gate_rows: for each of the documents' rows, its place in `gates`. Shape `(n_rows,)`, int64, n_rows >= 1.
+    layout: the layout of the documents' rows.
+    RETURNS: the hidden states of each row. Shape `(n_rows, n_directions * hidden_width)`.
+    """
+    n_directions, width, _ = weights.recurrent.shape
+    table = torch.cat((gates, weights.reset)).flatten(0, 1)
+    index = torch.cat((gate_rows, gate_rows.new_tensor([len(gates)])))[layout.rows]
+    index = (index * n_directions + torch.arange(n_directions)[:, None]).view(n_directions, layout.n_steps, -1)
+    steps = index.transpose(0, 1).flatten(1)
+    states = gates.new_empty((layout.n_steps, n_directions, layout.n_lanes, width))
+    keep = (layout.rows < len(gate_rows)).view(n_directions, layout.n_steps, -1, 1).transpose(0, 1)
+    _LOOPS[weights.cell](weights, table, steps, states, keep)
+    # The place of a state among those of all steps and directions.
+    step, lane = layout.places // layout.n_lanes, layout.places % layout.n_lanes
+    places = (step * n_directions + torch.arange(n_directions)[:, None]) * layout.n_lanes + lane
+    return states.view(-1, width).index_select(0, places.T.flatten()).view(len(gate_rows), -1)
+
+
+# Each loop writes the hidden states of all steps.
+#
+# table: input gates, one row a direction. Shape `(n, n_gates * hidden_width)`.
+# steps: the rows of the table that each step reads. Shape `(n_steps, n_directions * n_lanes)`.
+# states: memory for the hidden states. Shape `(n_steps, n_directions, n_lanes, hidden_width)`.
+# keep: whether a place is no reset. Shape `(n_steps, n_directions, n_lanes, 1)`.
+
+
+def _loop_rnn(weights: LaneWeights, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
+    minus_one = table.new_tensor(-1.0)
+    hidden = torch.zeros_like(states[0])
+    flat = hidden.new_empty((steps.shape[1], table.shape[1]))
+    gates = flat.view_as(hidden)
+    # Nothing that is added to a tanh makes it zero: a reset is a product.
+    for rows, state, kept in zip(steps.unbind(), states.unbind(), keep.to(table.dtype).unbind(), strict=True):
+        torch.index_select(table, 0, rows, out=flat)
+        gates.baddbmm_(hidden, weights.recurrent)
+        torch.sigmoid(gates, out=state)
+        torch.add(minus_one, state, alpha=2.0, out=state)
+        hidden = state.mul_(kept)
+
+
+def _loop_gru(weights: LaneWeights, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
+    minus_one = table.new_tensor(-1.0)
+    n_directions, n_lanes, width = states.shape[1:]
+    hidden = torch.zeros_like(states[0])
+    flat = hidden.new_empty((steps.shape[1], table.shape[1]))
+    reset_and_update, new = flat.view(n_directions, n_lanes, -1).split((2 * width, width), -1)
+    reset, update = reset_and_update.chunk(2, -1)
+    product = torch.empty_like(flat).view(n_directions, n_lanes, -1)
+    product_of_both, product_of_new = product.split((2 * width, width), -1)
+    for rows, state in zip(steps.unbind(), states.unbind(), strict=True):
+        torch.index_select(table, 0, rows, out=flat)
+        torch.baddbmm(weights.recurrent_bias, hidden, weights.recurrent, out=product)
+        reset_and_update.add_(product_of_both).sigmoid_()
+        new.addcmul_(reset, product_of_new).sigmoid_()
+        torch.add(minus_one, new, alpha=2.0, out=new)
+        hidden = torch.lerp(new, hidden, update, out=state)
+
+
+def _loop_lstm(weights: LaneWeights, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
+    minus_one = table.new_tensor(-1.0)
+    n_directions, n_lanes, width = states.shape[1:]
+    hidden, twice_cell = torch.zeros_like(states[0]), torch.zeros_like(states[0])
+    flat = hidden.new_empty((steps.shape[1], table.shape[1]))
+    gates = flat.view(n_directions, n_lanes, -1)
+    input_gate, forget_gate, candidate, output_gate = gates.split(width, -1)
+    for rows, state in zip(steps.unbind(), states.unbind(), strict=True):
+        torch.index_select(table, 0, rows, out=flat)
+        gates.baddbmm_(hidden, weights.recurrent).sigmoid_()
+        torch.add(minus_one, candidate, alpha=2.0, out=candidate)
+        twice_cell.mul_(forget_gate).addcmul_(input_gate, candidate, value=2.0)
+        torch.sigmoid(twice_cell, out=state)
+        torch.add(minus_one, state, alpha=2.0, out=state)
+        hidden = state.mul_(output_gate)
+
+
+# Which gate is a tanh. In torch's order: the new state; reset, update, new; input, forget, candidate, output.
+_TANH_GATE = {"rnn": 0, "gru": 2, "lstm": 2}
+_LOOPS: dict[str, Callable[[LaneWeights, Tensor, Tensor, Tensor, Tensor], None]] = {
+    "rnn": _loop_rnn,
+    "gru": _loop_gru,
+    "lstm": _loop_lstm,
+}

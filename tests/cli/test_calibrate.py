@@ -1,0 +1,104 @@
+"""`spacy bilstm calibrate` gives back a pipeline that finds the same entities with confidences that fit better."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from thinc.api import fix_random_seed
+from typer.testing import CliRunner, Result
+
+from spacy_bilstm.cli import app
+from spacy_bilstm.pipeline.calibration import _minimize
+
+NAMES = ["Ada", "Grace", "Alan", "Kurt", "Emmy", "Max"]
+WORDS = ["the", "a", "bank", "river", "will", "mark", "rose", "may", "art", "hope"]
+
+
+def make_docs(vocab: spacy.Vocab, n_docs: int, wrong: int) -> list[Doc]:
+    """Docs in which a name is a person, but for every `wrong`-th, which no context tells."""
+    docs = []
+    for i in range(n_docs):
+        words = [WORDS[i % 10], NAMES[i % 6], WORDS[(i // 3) % 10], "."]
+        docs.append(Doc(vocab, words=words, ents=["O", "O" if i % wrong == 0 else "B-PER", "O", "O"]))
+    return docs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline that is too sure, as it was trained where every name is a person, and a corpus where not all are."""
+    folder = tmp_path_factory.mktemp("calibrate")
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    encode = {"@architectures": "spacy-bilstm.BiLSTMEncoder.v1", "width": 16}
+    embed = {"@architectures": "spacy.MultiHashEmbed.v2", "width": 16, "attrs": ["NORM"], "rows": [100]}
+    tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed | {"include_static_vectors": False}}
+    nlp.add_pipe("tok2vec", config={"model": tok2vec | {"encode": encode}})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16, "upstream": "*"}
+    model = {"@architectures": "spacy-bilstm.CRFTagger.v1", "tok2vec": listener}
+    nlp.add_pipe("bilstm_ner", name="ner", config={"model": model})
+    examples = [Example(doc.copy(), doc) for doc in make_docs(nlp.vocab, 60, wrong=1000)[1:]]
+    for example in examples:
+        example.predicted.ents = []
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.01
+    for _ in range(30):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(folder / "model")
+    DocBin(docs=make_docs(nlp.vocab, 90, wrong=4)).to_disk(folder / "dev.spacy")
+    DocBin(docs=make_docs(nlp.vocab, 60, wrong=1000)[1:]).to_disk(folder / "right.spacy")
+    return folder
+
+
+@pytest.fixture
+def run(folder: Path) -> Callable[..., Result]:
+    def run(*arguments: str) -> Result:
+        paths = [str(folder / argument) if "/" not in argument else argument for argument in arguments[:3]]
+        return CliRunner().invoke(app, ["calibrate", *paths, *arguments[3:]])
+
+    return run
+
+
+def test_confidences_fit_afterwards_and_entities_stay(run: Callable[..., Result], folder: Path) -> None:
+    result = run("model", "dev.spacy", "calibrated")
+    assert result.exit_code == 0, result.output
+    errors = {}
+    found = {}
+    for name in ("model", "calibrated"):
+        nlp = spacy.load(folder / name, config={"components": {"ner": {"confidences": "sure"}}})
+        docs = DocBin().from_disk(folder / "dev.spacy").get_docs(nlp.vocab)
+        examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+        errors[name] = nlp.evaluate(examples)["ents_ece"]
+        found[name] = [[(ent.start, ent.end, ent.label_) for ent in example.predicted.ents] for example in examples]
+    assert found["model"] == found["calibrated"]
+    assert errors["model"] > 0.2
+    assert errors["calibrated"] < 0.05
+    for name, error in errors.items():
+        assert f"{error:.3f}" in result.output, name
+
+
+def test_the_output_may_be_the_model_itself(run: Callable[..., Result], folder: Path) -> None:
+    spacy.load(folder / "model").to_disk(folder / "own")
+    assert run("own", "dev.spacy", "own").exit_code == 0
+    assert spacy.load(folder / "own").get_pipe("ner").cfg["temperature"] > 1.5
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_where_nothing_is_wrong_nothing_is_fitted(run: Callable[..., Result], folder: Path) -> None:
+    result = run("model", "right.spacy", "never")
+    assert result.exit_code == 1
+    assert "some must be right and some not" in " ".join(result.output.split())
+    assert not (folder / "never").exists()
+
+
+def test_a_component_that_is_none_is_an_error(run: Callable[..., Result]) -> None:
+    result = run("model", "dev.spacy", "never", "--pipe", "tok2vec")
+    assert result.exit_code == 1
+    assert "has no bilstm_ner 'tok2vec'" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("minimum", [-2.0, 0.0, 0.3, 1.9])
+def test_the_search_finds_a_minimum(minimum: float) -> None:
+    assert _minimize(lambda x: (x - minimum) ** 2, -2.3, 2.3) == pytest.approx(minimum, abs=1e-3)
