@@ -119,6 +119,13 @@ def test_a_reader_can_follow_the_page_to_its_end(page: Path, reader: Reader) -> 
         reader.follow(block)
 
 
+def add_parents(text: str) -> str:
+    """Put the sections that a part of a config lies in before it."""
+    sections = re.findall(r"^\[(.+)\]$", text, flags=re.MULTILINE)
+    parents = {section[:i] for section in sections for i, char in enumerate(section) if char == "."}
+    return "".join(f"[{parent}]\n" for parent in sorted(parents - set(sections))) + text
+
+
 def find_functions(config: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Give the registry, the name and the arguments of each function that a config names."""
     for section in config.values():
@@ -132,7 +139,8 @@ def find_functions(config: dict[str, Any]) -> Iterator[tuple[str, str, dict[str,
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_configs_name_functions_and_arguments_that_exist(page: Path) -> None:
     for text in CONFIG.findall(page.read_text(encoding="utf8")):
-        for group, name, arguments in find_functions({"": Config().from_str(text, interpolate=False)}):
+        config = Config().from_str(add_parents(text), interpolate=False)
+        for group, name, arguments in find_functions({"": config}):
             function = registry.get(group, name)
             inspect.signature(function).bind_partial(**arguments)
 

@@ -128,6 +128,16 @@ def train(model: Model, docs: list[Doc]) -> None:
     model.finish_update(SGD(0.5))
 
 
+def train_with_a_late_step(model: Model, docs: list[Doc]) -> None:
+    """The weights change when the optimizer's step ends, after a prediction."""
+    optimizer = registry.get("optimizers", "spacy-bilstm.Adam.v1")(0.1)
+    output, backprop = model.begin_update(docs)
+    backprop([numpy.ones_like(rows) for rows in output])
+    model.finish_update(optimizer)
+    check(model, docs)
+    optimizer.step_schedules()
+
+
 def change_in_place(model: Model, docs: list[Doc]) -> None:
     with torch.no_grad():
         next(iter(model.get_ref("encode").shims[0].module.parameters())).mul_(2.0)
@@ -190,6 +200,7 @@ def change_lexemes(model: Model, docs: list[Doc]) -> None:
     "change",
     [
         train,
+        train_with_a_late_step,
         change_in_place,
         change_memory_twice,
         load,

@@ -92,7 +92,7 @@ def test_a_gpu_is_made_use_of(optimize: str) -> None:
     assert on_gpu["system"]["gpu_allocator"] == "pytorch"
     assert set(collect(on_gpu, "mixed_precision")) == {True}
     assert set(collect(on_cpu, "mixed_precision")) == {False}
-    assert on_gpu["training"]["batcher"]["size"] > on_cpu["training"]["batcher"]["size"]
+    assert on_gpu["training"]["batcher"]["batcher"]["size"] > on_cpu["training"]["batcher"]["batcher"]["size"]
     assert load_model_from_config(on_gpu).pipe_names == ["tok2vec", *PIPES]
 
 
@@ -128,7 +128,12 @@ def test_the_printed_command_trains_what_was_asked_for(
     run_spacy("debug", "config", path, *paths, "--show-functions")
     run_spacy("init", "fill-config", path, "filled.cfg")
     assert Path("filled.cfg").read_text(encoding="utf8") == Path(path).read_text(encoding="utf8")
-    shorten = {"max_steps": 16, "eval_frequency": 8, "batcher.size": 120, "optimizer.learn_rate.warmup_steps": 5}
+    shorten = {
+        "max_steps": 16,
+        "eval_frequency": 8,
+        "batcher.batcher.size": 120,
+        "optimizer.learn_rate.warmup_steps": 5,
+    }
     arguments = [f"--training.{name}={value}" for name, value in shorten.items()]
     run_spacy(*command[3:], "--output", "trained", *arguments, "--training.logger.output_file=log.jsonl")
     untrained, early, late = srsly.read_jsonl("log.jsonl")

@@ -10,20 +10,19 @@ from typing import Any
 import pytest
 import spacy
 import srsly
-import torch
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
-from spacy.training import Example
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Corpus, Example
 from spacy.util import fix_random_seed
-from toy_corpus import make_examples, write_docs
-from toy_pipelines import MODELS, GRU, add_stock_pipe, make_tok2vec
+from toy_corpus import make_docs, make_examples
+from toy_pipelines import GRU, add_stock_pipe, make_tok2vec
 from typer.testing import CliRunner, Result
 
 from spacy_bilstm.cli import app
 from spacy_bilstm.cli.report import command
 
 MARKUP = "<script>alert('x')</script>"
-LABELS = ["<b>PER</b>", "$A$ & \"B\"", "</style><script>"]
+LABELS = ["<b>PER</b>", '$A$ & "B"', "</style><script>"]
 
 
 class Page(HTMLParser):
@@ -56,9 +55,11 @@ def run(*args: Any, exit_code: int = 0) -> Result:
 
 
 def train(nlp: Language, examples: list[Example], path: Path) -> Path:
+    """Train a pipeline on few examples. RETURNS: where it is."""
     fix_random_seed(0)
     optimizer = nlp.initialize(lambda: examples)
-    for _ in range(3):
+    optimizer.learn_rate = 0.02
+    for _ in range(20):
         nlp.update(examples, sgd=optimizer)
     nlp.to_disk(path)
     return path
@@ -87,7 +88,15 @@ def add_textcat(nlp: Language) -> None:
 
 @pytest.fixture(scope="module")
 def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_docs(tmp_path_factory.mktemp("gold") / "gold.spacy", 20, 1)
+    """Give a corpus in which one doc is annotated in a way that no pipeline has learned."""
+    *docs, odd = make_docs(spacy.blank("en").vocab, 20, seed=1)
+    for token in odd:
+        token.tag_ = "ODD"
+    odd.set_ents([Span(odd, 1, 3, label="PERSON")], default="outside")
+    odd.cats = {label: 1 - score for label, score in odd.cats.items()}
+    path = tmp_path_factory.mktemp("gold") / "gold.spacy"
+    DocBin(docs=[*docs, odd], store_user_data=True).to_disk(path)
+    return path
 
 
 @pytest.mark.parametrize(
@@ -127,12 +136,20 @@ def test_the_page_of_a_trained_pipeline_shows_all_and_is_the_same_again(
         sources.append(re.sub(r"[\d,]+ words/s", "", (tmp_path / name).read_text(encoding="utf8")))
     assert sources[0] == sources[1]
     text = Page(tmp_path / "a.html").text
-    for name in ("Tags", "Parts of speech", "Morphology", "UAS", "LAS", "Sentences F", "Spans 'sc' F", "Learning curves"):
+    for name in (
+        "Tags",
+        "Parts of speech",
+        "Morphology",
+        "UAS",
+        "LAS",
+        "Sentences F",
+        "Spans 'sc' F",
+        "Learning curves",
+    ):
         assert name in text
     assert "50 resamples, seed 0" in text
-    scores = spacy.load(trained_path).evaluate(
-        [Example(doc.copy(), doc) for doc in ()] or list(spacy.training.Corpus(gold)(spacy.load(trained_path)))
-    )
+    nlp = spacy.load(trained_path)
+    scores = nlp.evaluate(list(Corpus(gold)(nlp)))
     assert f"{100 * scores['tag_acc']:.1f}" in text
 
 
@@ -154,7 +171,7 @@ def test_no_text_of_a_corpus_is_markup(tmp_path: Path) -> None:
     srsly.write_jsonl(log, [{"step": n, "losses": names, "scores": names} for n in range(3)])
     run(model, corpus, tmp_path / "page.html", "--train", corpus, "--log", log)
     page = Page(tmp_path / "page.html")
-    assert not page.elements & {"script", "link", "img", "iframe", "object", "b1", "i1"}
+    assert not page.elements & {"script", "link", "img", "iframe", "object"}
     assert page.source.count("<style") == page.source.count("</style>")
     assert not page.handlers
     assert all(link.startswith("#") for link in page.links)

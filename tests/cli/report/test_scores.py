@@ -85,6 +85,7 @@ def make_evaluation(nlp: Language, seed: int, n_docs: int = 12) -> Evaluation:
     rng = random.Random(seed)
     docs = make_docs(nlp.vocab, n_docs, seed)
     for doc in docs:
+        doc.has_unknown_spaces = False
         for token in doc:
             token.lemma_ = token.lower_
         if rng.random() < 0.2:
