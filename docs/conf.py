@@ -1,6 +1,6 @@
 """Documentation: how Sphinx builds the site. Markdown pages come in, HTML goes out.
 
-    python -m sphinx -W docs docs/_build
+python -m sphinx -W docs docs/_build
 """
 
 import sys
@@ -17,6 +17,7 @@ release = metadata.version("spacy-bilstm")
 extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+html_show_copyright = False
 html_title = f"{project} {release}"
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3

@@ -1,7 +1,7 @@
 """Documentation: what the pages do not say by hand. A placeholder's words come in, MyST Markdown goes out.
 
-A page asks for it with a comment such as `<!-- generated: registered spacy_architectures -->`. The reference comes from the
-entry points of the distribution, from docstrings and from the Typer commands; configs come from the recipes.
+A page asks for it with a comment such as `<!-- generated: registered spacy_architectures -->`. The reference comes from
+the entry points of the distribution, from docstrings and from the Typer commands; configs come from the recipes.
 """
 
 import inspect

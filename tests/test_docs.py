@@ -1,4 +1,4 @@
-"""The documentation: what a reader is told to run runs, what configs name exists, and the site builds without a warning."""
+"""The documentation: what a reader is told to run runs, what configs name exists, the site builds without a warning."""
 
 import inspect
 import re

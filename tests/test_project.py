@@ -13,6 +13,8 @@ import srsly
 from spacy.cli._util import app
 from thinc.api import Config
 from typer.testing import CliRunner
+
+from spacy_bilstm.cli.recipes import make_config
 from weasel.cli.run import check_rerun
 from weasel.util.config import load_project_config
 
@@ -89,6 +91,12 @@ def test_configs_are_complete(path: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["init", "fill-config", str(path), str(tmp_path / "filled.cfg")])
     assert result.exit_code == 0, result.output
     assert Config().from_disk(path, interpolate=False) == Config().from_disk(tmp_path / "filled.cfg", interpolate=False)
+
+
+@pytest.mark.parametrize(("name", "pipeline"), [("ner", ["ner"]), ("ud", ["tagger", "morphologizer", "ner"])])
+def test_configs_of_real_corpora_are_the_recipe(name: str, pipeline: list[str]) -> None:
+    made = make_config("en", pipeline)
+    assert Config().from_disk(PROJECT / "configs" / f"{name}.cfg", interpolate=False) == made
 
 
 def test_the_readme_documents_the_workflow_as_it_is(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from wasabi import msg
 from ..files import written_whole
 from ..plots import PlotsMissingError, check_plot_path
 from .evaluation import CorpusError, evaluate, read_training_words
-from .page import Sources, make_page
+from .page import Request, make_page
 from .scores import SeenInTraining
 from .training_log import LogError, read_log
 
@@ -52,16 +52,14 @@ def report(
     words seen in training against unseen ones, and the sentences with most errors. The page is one HTML file that needs
     no network. The corpus is annotated once.
     """
+    request = Request(model, corpus, train, log, n_worst, resamples, seed, gpu_id)
     setup_gpu(gpu_id, silent=gpu_id < 0)
     try:
         check_plot_path(output.with_suffix(".svg"))
         curves = None if log is None else read_log(log)
         seen = None if train is None else SeenInTraining(*read_training_words(train))
         nlp = _load(model)
-        evaluation = evaluate(nlp, corpus)
-        page = make_page(
-            nlp, evaluation, Sources(model, corpus, train, log), seen, curves, n_worst, resamples, seed, gpu_id
-        )
+        page = make_page(nlp, evaluate(nlp, corpus), request, seen, curves)
     except (PlotsMissingError, CorpusError, LogError) as error:
         msg.fail("No report was written.", str(error), exits=1)
     except KeyboardInterrupt:

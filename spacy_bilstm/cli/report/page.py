@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from zlib import crc32
 
 import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,7 +13,7 @@ from spacy.language import Language
 
 from ..benchmark.machine import describe_machine
 from .bootstrap import LEVEL, Estimate
-from .calibration import calibrate
+from .calibration import Calibration, calibrate
 from .charts import draw_curves, draw_matrix, draw_reliability, render_svg
 from .confusions import Confusion, list_confusions, make_matrix
 from .evaluation import Evaluation, measure_size
@@ -30,22 +29,34 @@ _CONFUSED = ("tag", "pos")
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Where the contents of a report come from: the pipeline, the corpus, the training corpus, and the log."""
+class Request:
+    """What a report was asked for.
+
+    model: path or name of the pipeline.
+    corpus: the corpus that it annotates.
+    train: the corpus that it was trained on, or None.
+    log: the log of its training, or None.
+    n_worst: how many of the sentences with most errors to show.
+    n_resamples, seed: of the bootstrap.
+    gpu_id: the GPU to compute on, or -1.
+    """
 
     model: str
     corpus: Path
     train: Path | None
     log: Path | None
+    n_worst: int
+    n_resamples: int
+    seed: int
+    gpu_id: int
 
 
 @dataclass(frozen=True)
 class _Plot:
-    """A plot: the drawing, what it shows, for those who don't see it, and what stands below it."""
+    """A plot: the drawing, and what it shows."""
 
     svg: Markup
     title: str
-    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,26 +69,15 @@ class _ConfusionSection:
 
 
 def make_page(
-    nlp: Language,
-    evaluation: Evaluation,
-    sources: Sources,
-    seen: SeenInTraining | None,
-    log: TrainingLog | None,
-    n_worst: int,
-    n_resamples: int,
-    seed: int,
-    gpu_id: int,
+    nlp: Language, evaluation: Evaluation, request: Request, seen: SeenInTraining | None, log: TrainingLog | None
 ) -> str:
     """Make the page.
 
     nlp: the pipeline.
     evaluation: the corpus that it annotated.
-    sources: where all came from.
+    request: what was asked for.
     seen: what was in the training corpus, if that is known.
     log: the log of the training, if there is one.
-    n_worst: how many of the sentences with most errors to show.
-    n_resamples, seed: of the bootstrap.
-    gpu_id: the GPU that was computed on, or -1.
     RETURNS: HTML that needs no other file.
     """
     found = find_outcomes(nlp, evaluation)
@@ -88,25 +88,23 @@ def make_page(
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"percent": _format_percent, "interval": _format_interval, "colour": _choose_colour}
+    environment.filters |= {"percent": _format_percent, "interval": _format_interval}
+    scores = score(evaluation, found, seen, request.n_resamples, request.seed)
     calibration = None if evaluation.confidences is None else calibrate(evaluation.examples, evaluation.confidences)
     return environment.get_template("page.html.jinja").render(
         title=_name_pipeline(nlp),
-        sources=sources,
+        request=request,
         n_docs=len(evaluation.examples),
         n_words=evaluation.n_words,
-        facts=_list_facts(nlp, evaluation, gpu_id),
-        scores=score(evaluation, found, seen, n_resamples, seed),
+        facts=_list_facts(nlp, evaluation, request.gpu_id),
+        scores=scores,
         level=LEVEL,
-        n_resamples=n_resamples,
-        seed=seed,
+        colours={name: i % _N_COLOURS for i, name in enumerate(sorted(row.name for row in scores.entities))},
         curves=[] if log is None else _draw_log(log),
         confusions=_list_confusion_sections(evaluation, found),
         calibration=calibration,
-        reliability=None
-        if calibration is None
-        else _Plot(render_svg(partial(draw_reliability, calibration), "reliability"), "Reliability of confidences"),
-        worst=find_worst(evaluation, found, n_worst),
+        reliability=None if calibration is None else _draw_calibration(calibration),
+        worst=find_worst(evaluation, found, request.n_worst),
     )
 
 
@@ -146,6 +144,10 @@ def _draw_log(log: TrainingLog) -> list[_Plot]:
     return drawings
 
 
+def _draw_calibration(calibration: Calibration) -> _Plot:
+    return _Plot(render_svg(partial(draw_reliability, calibration), "reliability"), "Reliability of confidences")
+
+
 def _list_confusion_sections(evaluation: Evaluation, found: Outcomes) -> list[_ConfusionSection]:
     sections = []
     for attr in (attr for attr in _CONFUSED if attr in found.tokens):
@@ -167,8 +169,3 @@ def _format_interval(estimate: Estimate) -> str:
     if estimate.lower is None or estimate.upper is None:
         return ""
     return f"{100 * estimate.lower:.1f} to {100 * estimate.upper:.1f}"
-
-
-def _choose_colour(label: str) -> int:
-    """A number for a label, the same one wherever it stands, in any report."""
-    return crc32(label.encode("utf8")) % _N_COLOURS
