@@ -105,9 +105,8 @@ def reader(
 @pytest.mark.parametrize("page", [page for page in PAGES if has_mark(page, "runnable")], ids=lambda page: page.stem)
 def test_a_reader_can_follow_the_page(page: Path, reader: Reader) -> None:
     for block in read_blocks(page):
-        if block.mark == "runnable: slow":
-            break
-        reader.follow(block)
+        if block.mark != "runnable: slow":
+            reader.follow(block)
 
 
 @pytest.mark.slow

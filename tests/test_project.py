@@ -13,12 +13,11 @@ import srsly
 from spacy.cli._util import app
 from thinc.api import Config
 from typer.testing import CliRunner
-
-from spacy_bilstm.cli.recipes import make_config
 from weasel.cli.run import check_rerun
 from weasel.util.config import load_project_config
 
 import spacy_bilstm
+from spacy_bilstm.cli.recipes import make_config
 
 PROJECT = Path(__file__).parent.parent
 PACKAGE = Path(spacy_bilstm.__file__).parent

@@ -64,4 +64,5 @@ def _print_fit(before: Calibration, after: Calibration) -> None:
         for name, fit in (("before", before), ("after", after))
     ]
     msg.info(f"{after.n_entities} entities found")
-    msg.table(rows, header=("", "temperature", "calibration error", "log loss"), divider=True, aligns=("l", "r", "r", "r"))
+    header = ("", "temperature", "calibration error", "log loss")
+    msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "r"))
