@@ -169,7 +169,9 @@ def test_getting_started_has_the_commands_of_the_readme() -> None:
 def test_the_reference_describes_every_registered_name_and_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DOCS))
     generated = pytest.importorskip("generated")
-    reference, commands = (generated.fill_page((DOCS / name).read_text()) for name in ("reference.md", "cli.md"))
+    reference, commands = (
+        generated.fill_page((DOCS / name).read_text(encoding="utf8")) for name in ("reference.md", "cli.md")
+    )
     for point in distribution("spacy-bilstm").entry_points:
         if point.group in generated.GROUPS:
             section = reference.partition(f"### `{point.name}`\n")[2].partition("\n### ")[0]
