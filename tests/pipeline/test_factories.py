@@ -8,9 +8,11 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import fix_random_seed
+from thinc.api import Model, fix_random_seed, with_array
 from toy_corpus import make_docs, make_examples
 from toy_pipelines import BILSTM, EMBED, GRU, LISTENER, WIDTH, add_stock_pipe, get_annotations, make_tok2vec, overfit
+
+from spacy_bilstm.pipeline.tagging import FastTagging
 
 FACTORIES = ["bilstm_tok2vec", "bilstm_tagger", "bilstm_morphologizer"]
 TRAINABLE = {
@@ -108,3 +110,26 @@ def test_one_key_of_the_encoder_is_overridden(name: str) -> None:
     expected, actual = (x.config["components"][name]["model"] for x in (default, nlp))
     expected, actual = (x.get("tok2vec", x)["encode"] for x in (expected, actual))
     assert actual == expected | {"depth": 2}
+
+
+@pytest.mark.parametrize("name", ["bilstm_tagger", "bilstm_morphologizer"])
+def test_fast_tags_are_those_of_spacys_own_way(name: str) -> None:
+    nlp = make_nlp(name, make_config(name, BILSTM))
+    overfit(nlp)
+    pipe = nlp.get_pipe(name)
+    docs = [nlp.make_doc(""), *(doc.copy() for doc in make_docs(nlp.vocab)), nlp.make_doc("")]
+    stock = super(FastTagging, pipe).predict(docs)
+    assert [labels.tolist() for labels in pipe.predict(docs)] == [labels.tolist() for labels in stock]
+    assert pipe._is_linear
+    assert len({label for labels in stock for label in labels.tolist()}) > 1
+
+
+def test_another_models_tags_are_left_to_spacy() -> None:
+    nlp = make_nlp("bilstm_tagger", make_config("bilstm_tagger", BILSTM))
+    pipe = nlp.get_pipe("bilstm_tagger")
+    nlp.initialize(lambda: make_examples(nlp.vocab))
+    docs = make_docs(nlp.vocab)
+    pipe.model.layers.append(with_array(Model("negative", lambda model, X, is_train: (-X, lambda dX: -dX))))
+    n_labels = len(pipe.labels)
+    pipe.model.get_ref("softmax").set_param("b", numpy.arange(n_labels, dtype="f"))
+    assert not any(labels.any() for labels in pipe.predict(docs))
