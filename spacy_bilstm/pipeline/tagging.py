@@ -8,6 +8,7 @@ import numpy
 from spacy.tokens import Doc
 from thinc.api import Model, NumpyOps
 
+from ..bridge.labels import find_best_labels
 from .loading import SafeLoading
 
 
@@ -31,8 +32,7 @@ class FastTagging(SafeLoading):
             labels: list[Any] = super().predict(docs)
             return labels
         tok2vec, softmax = self.model.get_ref("tok2vec"), self.model.get_ref("softmax")
-        rows = numpy.concatenate(tok2vec.predict(docs))
-        best = (rows @ softmax.get_param("W").T + softmax.get_param("b")).argmax(axis=1)
+        best = find_best_labels(tok2vec.predict(docs), softmax.get_param("W"), softmax.get_param("b"))
         ends = numpy.cumsum([len(doc) for doc in docs])
         return [best[end - len(doc) : end] for doc, end in zip(docs, ends.tolist(), strict=True)]
 
