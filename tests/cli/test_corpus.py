@@ -35,6 +35,11 @@ CORPORA = os.environ.get("SPACY_BILSTM_CORPORA")
 needs_corpora = pytest.mark.skipif(not CORPORA, reason="SPACY_BILSTM_CORPORA does not name a folder of corpora")
 
 
+def said(result: Result) -> str:
+    """What a command printed, without the line breaks that depend on the lengths of paths."""
+    return " ".join(result.output.split())
+
+
 def run(*args: Any) -> Result:
     return CliRunner().invoke(app, ["corpus", *map(str, args)])
 
@@ -68,7 +73,7 @@ def test_entities_of_another_file_are_merged_and_what_does_not_fit_is_missing(tr
     entities = tmp_path / "in.iob2"
     result = run(treebank, tmp_path / "out.spacy", "--entities", entities, "--ignore-label", "X")
     assert result.exit_code == 0, result.output
-    assert f"{entities}, line 9: '2' has 'Why?' as word 1, where the treebank has 'Why'" in result.output
+    assert f"{entities}, line 9: '2' has 'Why?' as word 1, where the treebank has 'Why'" in said(result)
     first, second = load(tmp_path / "out.spacy")
     assert [(ent.text, ent.label_) for ent in first.ents] == [("Rio", "LOC")]
     assert [token.ent_iob_ for token in first] == ["O", "O", "O", "O", "B", "O"]
@@ -107,7 +112,7 @@ def test_the_first_problems_are_printed_and_all_are_counted(tmp_path: Path, verb
     (tmp_path / "in.tsv").write_text("a\tO\n" * 9 + "b\tb\n" * 7, encoding="utf8")
     result = run(tmp_path / "in.tsv", tmp_path / "out.spacy", *verbose)
     assert result.exit_code == 0
-    assert "7 warnings" in result.output
+    assert "7 warnings" in said(result)
     assert result.output.count("'b' is not an entity tag") == n_printed
 
 
@@ -126,8 +131,8 @@ def test_a_wrong_file_leaves_the_target_as_it_was(tmp_path: Path, data: bytes, m
     (tmp_path / "out.spacy").write_text("precious")
     result = run(tmp_path / "in.conllu", tmp_path / "out.spacy")
     assert result.exit_code == 1
-    assert message in result.output
-    assert "Nothing was written" in result.output
+    assert message in said(result)
+    assert "Nothing was written" in said(result)
     assert (tmp_path / "out.spacy").read_text() == "precious"
 
 
@@ -135,10 +140,10 @@ def test_wrong_options_are_said(treebank: Path, tmp_path: Path) -> None:
     entities = tmp_path / "in.iob2"
     result = run(entities, tmp_path / "out.spacy", "--entities", entities)
     assert result.exit_code == 1
-    assert "--entities joins a corpus in CoNLL-U" in result.output
+    assert "--entities joins a corpus in CoNLL-U" in said(result)
     result = run(treebank, tmp_path / "out.spacy", "--lang", "nonesuch")
     assert result.exit_code == 1
-    assert "no language 'nonesuch'" in result.output
+    assert "no language 'nonesuch'" in said(result)
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
@@ -158,7 +163,7 @@ def test_english_ewt_keeps_the_sentences_own_text_and_gains_entities(tmp_path: P
     entities = Path(CORPORA or "") / "UNER_English-EWT" / "en_ewt-ud-dev.iob2"
     result = run(treebank, tmp_path / "out.spacy", "--entities", entities)
     assert result.exit_code == 0, result.output
-    assert "3 warnings" in result.output
+    assert "3 warnings" in said(result)
     docs = load(tmp_path / "out.spacy")
     lines = treebank.read_text(encoding="utf8").split("\n")
     assert [doc.text for doc in docs] == [line[9:] for line in lines if line.startswith("# text = ")]
@@ -171,7 +176,7 @@ def test_english_ewt_keeps_the_sentences_own_text_and_gains_entities(tmp_path: P
 def test_wnut17_is_read_without_a_problem(tmp_path: Path) -> None:
     path = Path(CORPORA or "") / "WNUT17" / "emerging.dev.conll"
     result = run(path, tmp_path / "out.spacy")
-    assert "warning" not in result.output
+    assert "warning" not in said(result)
     rows = [line for line in path.read_text(encoding="utf8").split("\n") if line.strip()]
     docs = load(tmp_path / "out.spacy")
     assert [token.text for doc in docs for token in doc] == [row.split("\t")[0] for row in rows]
