@@ -122,7 +122,7 @@ def get_peak_memory() -> int:
 
 
 def _get_windows_peak_memory() -> int:
-    if sys.platform != "win32":
+    if sys.platform != "win32":  # Never true here: it tells mypy to check the rest on Windows alone.
         raise NotImplementedError
     import ctypes
     from ctypes import wintypes
