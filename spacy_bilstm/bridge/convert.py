@@ -19,10 +19,12 @@ def array_to_tensor(array: ArrayXd, device: torch.device, dtype: torch.dtype | N
     dtype: the tensor's type; that of the array if None.
     RETURNS: the tensor, of the array's shape.
     """
-    if isinstance(array, numpy.ndarray) and (any(stride < 0 for stride in array.strides) or not array.flags.writeable):
-        # DLPack aborts the process on a negative stride and refuses read-only memory, such as that of a stored Doc.
+    if not isinstance(array, numpy.ndarray):
+        return xp2torch(array, device=device).to(dtype=dtype)
+    # torch takes no negative stride, and warns of read-only memory, such as that of a stored Doc.
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
         array = array.copy()
-    return xp2torch(array, device=device).to(dtype=dtype)
+    return torch.from_numpy(array).to(device=device, dtype=dtype)
 
 
 def tensor_to_array(tensor: Tensor, ops: Ops) -> Any:

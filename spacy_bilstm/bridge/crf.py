@@ -142,7 +142,9 @@ def _get_device(ops: Ops) -> torch.device:
 
 
 def _make_field(model: CRFLayer, device: torch.device, temperature: float) -> Any:
-    field = model.attrs["make_field"](model.get_dim("nO")).to(device)
+    field = model.attrs["make_field"](model.get_dim("nO"))
+    if device.type != "cpu":
+        field.to(device)
     for name in _PARAMETERS:
         weights = array_to_tensor(model.get_param(name), device, torch.float64)
         setattr(field, name, nn.Parameter(weights / temperature))

@@ -98,7 +98,9 @@ class TorchShim(Shim):
         scaled = self._is_scaling()
         if scaled:
             d_output = cast(Tensor, self._grad_scaler.scale(d_output))
-        gradients = torch.autograd.grad(output, [*inputs, *parameters], d_output, allow_unused=True)
+        # A scalar, since torch imports its symbolic shapes, 36 MB of Python, to check a gradient that is handed to it.
+        projection = (output * d_output).sum()
+        gradients = torch.autograd.grad(projection, [*inputs, *parameters], allow_unused=True)
         # Only fresh gradients are unscaled: those of earlier batches, in gradient accumulation, already were.
         if scaled and self._grad_scaler.unscale([gradient for gradient in gradients if gradient is not None]):
             return [torch.zeros_like(tensor) for tensor in inputs]

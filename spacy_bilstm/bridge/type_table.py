@@ -1,8 +1,8 @@
 """Room bridge: what inference remembers of types of words. Docs come in, and go out embedded and encoded.
 
-Most types of a batch were in an earlier one. Their input gates of the encoder's first layer, which do not depend on
+Most types of a batch were in an earlier one. Their rows and the encoder's input gates for them, which do not depend on
 their neighbours, are kept in a table of bounded size, so that they cost a look-up. What is kept is what would be
-computed again: the table is emptied when anything changes that the gates depend on.
+computed again: the table is emptied when anything changes that it depends on.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class TableStatistics(NamedTuple):
 
 
 def with_type_table(embed: WordsModel, encode: RowsModel, max_bytes: int) -> DocsModel:
-    """Chain a layer that embeds types and one that encodes rows, with a table of the types' input gates for inference.
+    """Chain a layer that embeds types and one that encodes rows, with a table of the types' rows for inference.
 
     The table is used on CPU, if `embed` is a layer as `with_word_types` makes it and the module of `encode` can start
     from input gates, as `nn.recurrent.RecurrentEncoder` can. Everything else is computed as by thinc's `chain`.
@@ -124,10 +124,19 @@ def forward(model: DocsModel, X: list[Doc], is_train: bool) -> tuple[list[Floats
     table: TypeTable = model.attrs[_TABLE]
     if is_train or not table.max_bytes or not _can_use_table(embed, encode, lengths):
         return run_chain(model, X, is_train)
+    weights = [weight.detach() for layer in (embed, encode) for weight in _get_module(layer).parameters()]
+    # Inference tensors do not say when they change.
+    if any(weight.dtype is not torch.float32 or weight.is_inference() for weight in weights):
+        return run_chain(model, X, is_train)
     make_fork_safe()
     with torch.no_grad():
-        gate_weights, gates, token_types = _find_gates(embed, encode, table, X)
-        output = _get_module(encode).encode_gates(gate_weights, gates, token_types, lengths)
+        contents, types, token_types = _find_types(embed, encode, table, X, weights)
+        encoder, row_width = _get_module(encode), embed.get_dim("nO")
+        if encoder.starts_from_gates(lengths):
+            gates = types[:, row_width:].unflatten(1, (encoder.n_directions, -1))
+            output = encoder.encode_gates(contents.gate_weights, gates, token_types, lengths)
+        else:
+            output = encoder(types[:, :row_width].index_select(0, token_types), lengths)
     return split_rows(tensor_to_array(output, model.ops), lengths), _no_backprop
 
 
@@ -139,11 +148,7 @@ def _can_use_table(embed: WordsModel, encode: RowsModel, lengths: list[int]) -> 
     embedder, encoder = _get_module(embed), _get_module(encode)
     if not hasattr(embedder, "embed_types") or not hasattr(encoder, "encode_gates"):
         return False
-    weights = [*embedder.parameters(), *encoder.parameters()]
-    # Inference tensors do not say when they change.
-    if any(weight.device.type != "cpu" or weight.is_inference() for weight in weights):
-        return False
-    return any(lengths) and bool(encoder.starts_from_gates(lengths))
+    return any(lengths) and all(get_shim(layer).device.type == "cpu" for layer in (embed, encode))
 
 
 def _get_module(layer: Model[Any, Any]) -> Any:
@@ -151,23 +156,24 @@ def _get_module(layer: Model[Any, Any]) -> Any:
     return shim.module if isinstance(shim, TorchShim) else None
 
 
-def _find_gates(embed: WordsModel, encode: RowsModel, table: TypeTable, docs: list[Doc]) -> tuple[Any, Tensor, Tensor]:
-    """Give the encoder's weights for gates, the gates of the docs' types, and the type of each token."""
+def _find_types(
+    embed: WordsModel, encode: RowsModel, table: TypeTable, docs: list[Doc], weights: list[Tensor]
+) -> tuple[_Contents, Tensor, Tensor]:
+    """Give the table's contents, the rows of the docs' types with their gates behind, and the type of each token."""
     columns = list_columns(embed, docs)
     features = extract_features(docs, columns)
     representatives, token_types = find_types(features)
     values = dict(zip(columns, features[representatives].T, strict=True))
-    state = _State.read(embed, encode, docs)
+    state = _State.read(embed, encode, docs, weights)
     contents = table.open(state, _get_module(encode).get_gate_weights)
 
     def compute(types: Indices) -> Tensor:
         some = {column: of_types[types] for column, of_types in values.items()}
         rows = _embed_types(embed, docs, some, representatives[types])
-        gates: Tensor = contents.gate_weights.compute_gates(rows)
-        return gates
+        return torch.cat((rows, contents.gate_weights.compute_gates(rows).flatten(1)), 1)
 
-    gates = table.look_up(contents, identify_types(embed, docs, values), compute)
-    return contents.gate_weights, gates, torch.from_numpy(token_types)
+    types = table.look_up(contents, identify_types(embed, docs, values), compute)
+    return contents, types, torch.from_numpy(token_types)
 
 
 def _embed_types(
@@ -183,7 +189,7 @@ def _embed_types(
 
 @dataclass(frozen=True)
 class _State:
-    """All that gates depend on besides the features of their types, as it was at some time.
+    """All that the table depends on besides the features of their types, as it was at some time.
 
     torch counts the changes of a tensor, and the shim those that it makes past torch. An optimizer may make them later,
     when its step ends; but a step changes all weights of the encoder, so a sample of them shows it. The memory of
@@ -194,11 +200,10 @@ class _State:
     stamp: tuple[Any, ...]
 
     @classmethod
-    def read(cls, embed: WordsModel, encode: RowsModel, docs: list[Doc]) -> _State:
-        weights = [weight.detach() for layer in (embed, encode) for weight in _get_module(layer).parameters()]
-        versions: tuple[Any, ...] = tuple((weight.data_ptr(), weight._version, weight.dtype) for weight in weights)
+    def read(cls, embed: WordsModel, encode: RowsModel, docs: list[Doc], weights: list[Tensor]) -> _State:
+        versions: tuple[Any, ...] = tuple((weight.data_ptr(), weight._version) for weight in weights)
         versions += tuple(get_shim(layer).n_changes for layer in (embed, encode))
-        versions += tuple(weight.reshape(-1)[::_SAMPLED].sum().item() for weight in weights)
+        versions += (numpy.concatenate([weight.numpy().ravel()[::_SAMPLED] for weight in weights]).tobytes(),)
         settings = tuple(str(embed.attrs[name]) for name in ("attrs", "rows", "char_rows", "max_chars"))
         return cls(weights, (versions, settings, cls._read_vectors(embed, docs)))
 
@@ -240,7 +245,7 @@ class _Contents:
     slots: where each of them is in what follows. Shape `(n_types,)`.
     features: what identifies each type. Shape `(n_slots, n_features)`.
     last_used: number of the batch that had each type last. Shape `(n_slots,)`.
-    gates: the types' gates. Shape `(n_slots, n_directions, gates_width)`.
+    rows: the types' embedded rows, each with its input gates behind it. Shape `(n_slots, row_width)`.
     """
 
     def __init__(self, state: _State | None, gate_weights: Any) -> None:
@@ -250,12 +255,12 @@ class _Contents:
         self.slots: Indices = numpy.empty(0, dtype="int64")
         self.features: Features = numpy.empty((0, 0), dtype="uint64")
         self.last_used: Indices = numpy.empty(0, dtype="int64")
-        self.gates = torch.empty(0)
+        self.rows = torch.empty(0)
         self.n_batches = 0
 
     @property
     def n_bytes(self) -> int:
-        arrays = (self.keys, self.slots, self.features, self.last_used, self.gates)
+        arrays = (self.keys, self.slots, self.features, self.last_used, self.rows)
         return sum(array.nbytes for array in arrays)
 
     def find(self, keys: Features, features: Features) -> Indices:
@@ -269,29 +274,29 @@ class _Contents:
         return numpy.where(is_found, slots, _MISSING)
 
     def use(self, slots: Indices) -> Tensor:
-        """Give the gates of types that are here."""
+        """Give the rows of types that are here."""
         self.n_batches += 1
         self.last_used[slots] = self.n_batches
-        return self.gates.index_select(0, torch.from_numpy(slots))
+        return self.rows.index_select(0, torch.from_numpy(slots))
 
-    def insert(self, keys: Features, features: Features, gates: Tensor, max_bytes: int) -> None:
+    def insert(self, keys: Features, features: Features, rows: Tensor, max_bytes: int) -> None:
         """Remember types, and forget those that were used longest ago where there is no room."""
         # A type whose hash is that of another one is not remembered.
         keys, first = numpy.unique(keys, return_index=True)
         is_new = ~numpy.isin(keys, self.keys)
-        row_bytes = gates[0].nbytes + features[0].nbytes + 3 * 8
+        row_bytes = rows[0].nbytes + features[0].nbytes + 3 * 8
         capacity = max_bytes // row_bytes
         keys, first = keys[is_new][:capacity], first[is_new][:capacity]
         if not len(keys):
             return
         self._forget(len(self.keys) + len(keys) - capacity, capacity)
-        self._grow(len(self.keys) + len(keys), capacity, features, gates)
+        self._grow(len(self.keys) + len(keys), capacity, features, rows)
         is_free = numpy.ones(len(self.last_used), dtype=bool)
         is_free[self.slots] = False
         free = numpy.flatnonzero(is_free)[: len(keys)]
         self.features[free] = features[first]
         self.last_used[free] = self.n_batches
-        self.gates[torch.from_numpy(free)] = gates[torch.from_numpy(first)]
+        self.rows[torch.from_numpy(free)] = rows[torch.from_numpy(first)]
         places = numpy.searchsorted(self.keys, keys)
         self.keys = numpy.insert(self.keys, places, keys)
         self.slots = numpy.insert(self.slots, places, free)
@@ -305,23 +310,23 @@ class _Contents:
         newest.sort()
         self.keys, self.slots = self.keys[newest], self.slots[newest]
 
-    def _grow(self, n_types: int, capacity: int, features: Features, gates: Tensor) -> None:
+    def _grow(self, n_types: int, capacity: int, features: Features, rows: Tensor) -> None:
         n_slots = len(self.last_used)
         if n_types <= n_slots:
             return
         size = min(capacity, max(n_types, 2 * n_slots, _FIRST_ROWS))
-        old = self.features, self.last_used, self.gates
+        old = self.features, self.last_used, self.rows
         self.features = numpy.empty((size, features.shape[1]), dtype="uint64")
         self.last_used = numpy.zeros(size, dtype="int64")
-        self.gates = gates.new_empty((size, *gates.shape[1:]))
+        self.rows = rows.new_empty((size, rows.shape[1]))
         if n_slots:
-            arrays: tuple[Any, ...] = (self.features, self.last_used, self.gates)
+            arrays: tuple[Any, ...] = (self.features, self.last_used, self.rows)
             for array, old_array in zip(arrays, old, strict=True):
                 array[:n_slots] = old_array
 
 
 class TypeTable:
-    """A bounded memory of types' gates. A copy of it, by any way, is empty; several threads may use it at once."""
+    """A bounded memory of types' rows. A copy of it, by any way, is empty; several threads may use it at once."""
 
     def __init__(self, max_bytes: int) -> None:
         """Make an empty table.
@@ -344,32 +349,32 @@ class TypeTable:
             return self._contents
 
     def look_up(self, contents: _Contents, features: Features, compute: Callable[[Indices], Tensor]) -> Tensor:
-        """Give the gates of types, and remember them.
+        """Give the rows of types, and remember them.
 
         contents: what `open` gave.
         features: what identifies the types. Shape `(n_types, n_features)`.
-        compute: gives the gates of some of the types, of which it gets the numbers.
-        RETURNS: the gates. Shape `(n_types, n_directions, gates_width)`.
+        compute: gives the rows of some of the types, of which it gets the numbers.
+        RETURNS: the rows, with their gates. Shape `(n_types, row_width)`.
         """
         keys = hash_rows(features)
         with self._locked():
             slots = contents.find(keys, features)
             known = numpy.flatnonzero(slots != _MISSING)
-            known_gates = contents.use(slots[known])
+            known_rows = contents.use(slots[known])
             self._hits += len(known)
             self._misses += len(slots) - len(known)
         if len(known) == len(slots):
-            return known_gates
+            return known_rows
         missing = numpy.flatnonzero(slots == _MISSING)
-        new_gates = compute(missing)
+        new_rows = compute(missing)
         with self._locked():
-            contents.insert(keys[missing], features[missing], new_gates, self.max_bytes)
+            contents.insert(keys[missing], features[missing], new_rows, self.max_bytes)
         if not len(known):
-            return new_gates
-        gates = new_gates.new_empty((len(slots), *new_gates.shape[1:]))
-        gates[torch.from_numpy(known)] = known_gates
-        gates[torch.from_numpy(missing)] = new_gates
-        return gates
+            return new_rows
+        rows = new_rows.new_empty((len(slots), new_rows.shape[1]))
+        rows[torch.from_numpy(known)] = known_rows
+        rows[torch.from_numpy(missing)] = new_rows
+        return rows
 
     def clear(self) -> None:
         """Forget all types."""

@@ -19,6 +19,70 @@ from .layout import LaneLayout
 _CLOSED = -1e4
 
 
+class FloatProduct:
+    """The product of hidden states and recurrent weights, in the weights' own precision."""
+
+    def __init__(self, weights: Tensor, n_lanes: int) -> None:
+        """Get ready for products with the same weights.
+
+        weights: weights from the hidden state to the gates. Shape `(n_directions, hidden_width, gates_width)`.
+        n_lanes: number of hidden states of a direction.
+        """
+        self.weights = weights
+
+    def add_to(self, gates: Tensor, hidden: Tensor) -> None:
+        """Add the product to gates.
+
+        gates: the gates, which are changed. Shape `(n_directions, n_lanes, gates_width)`.
+        hidden: hidden states, none beyond -1 and 1. Shape `(n_directions, n_lanes, hidden_width)`.
+        """
+        gates.baddbmm_(hidden, self.weights)
+
+
+class BFloat16Product(FloatProduct):
+    """The same product of bfloat16, of which CPUs with AVX512-BF16 or AMX do two or more at a time."""
+
+    def __init__(self, weights: Tensor, n_lanes: int) -> None:
+        super().__init__(weights.bfloat16(), n_lanes)
+        n_directions, hidden_width, gates_width = weights.shape
+        self._hidden = self.weights.new_empty((n_directions, n_lanes, hidden_width))
+        self._product = self.weights.new_empty((n_directions, n_lanes, gates_width))
+
+    def add_to(self, gates: Tensor, hidden: Tensor) -> None:
+        torch.bmm(self._hidden.copy_(hidden), self.weights, out=self._product)
+        gates.add_(self._product)
+
+
+class Int8Product(FloatProduct):
+    """The same product of integers of 8 bits, of which CPUs with VNNI do four or more at a time.
+
+    Hidden states are never beyond -1 and 1, so all have one scale. Weights have a scale for each gate.
+    """
+
+    def __init__(self, weights: Tensor, n_lanes: int) -> None:
+        scale = weights.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+        super().__init__((weights / scale).round().to(torch.int8), n_lanes)
+        n_directions, hidden_width, gates_width = weights.shape
+        self._scale = scale / 127
+        self._scaled = weights.new_empty((n_directions, n_lanes, hidden_width))
+        self._hidden = self._scaled.to(torch.int8)
+        self._sums = torch.empty((n_directions, n_lanes, gates_width), dtype=torch.int32)
+        self._product = weights.new_empty((n_directions, n_lanes, gates_width))
+
+    def add_to(self, gates: Tensor, hidden: Tensor) -> None:
+        self._hidden.copy_(torch.mul(hidden, 127, out=self._scaled).round_())
+        for states, weights, sums in zip(self._hidden, self.weights, self._sums, strict=True):
+            torch._int_mm(states, weights, out=sums)
+        gates.add_(torch.mul(self._sums, self._scale, out=self._product))
+
+
+PRODUCTS: dict[str, type[FloatProduct]] = {
+    "float32": FloatProduct,
+    "bfloat16": BFloat16Product,
+    "int8": Int8Product,
+}
+
+
 @dataclass(frozen=True)
 class LaneWeights:
     """Weights of a recurrent layer as `run_gates` takes them.
@@ -32,6 +96,7 @@ class LaneWeights:
     recurrent: weights from the hidden state to the gates. Shape `(n_directions, hidden_width, n_gates * hidden_width)`.
     recurrent_bias: of that product; not 0 for a GRU only. Shape `(n_directions, 1, n_gates * hidden_width)`.
     reset: the input gates of a reset. Shape `(1, n_directions, n_gates * hidden_width)`.
+    precision: a key of `PRODUCTS`, of the products with the recurrent weights.
     """
 
     cell: str
@@ -40,13 +105,15 @@ class LaneWeights:
     recurrent: Tensor
     recurrent_bias: Tensor
     reset: Tensor
+    precision: str
 
     @classmethod
-    def build(cls, cell: str, directions: Sequence[Sequence[Tensor]]) -> LaneWeights:
+    def build(cls, cell: str, directions: Sequence[Sequence[Tensor]], precision: str) -> LaneWeights:
         """Bring torch's weights into the order and scale of the loop.
 
         cell: `"rnn"`, `"gru"` or `"lstm"`.
         directions: for each direction its `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`.
+        precision: a key of `PRODUCTS`.
         RETURNS: the weights, which share no memory with those given.
         """
         stacked = [torch.stack(weights).detach() for weights in zip(*directions, strict=True)]
@@ -64,7 +131,7 @@ class LaneWeights:
             bias, recurrent_bias = bias + recurrent_bias, torch.zeros_like(bias)
         reset = bias.new_full((1, n_directions, n_gates), -torch.inf)
         reset[..., tanh : tanh + width] = 0.0
-        return cls(cell, input_weight, bias, recurrent, recurrent_bias[:, None], reset)
+        return cls(cell, input_weight, bias, recurrent, recurrent_bias[:, None], reset, precision)
 
     def compute_gates(self, rows: Tensor) -> Tensor:
         """Give the input gates of rows, each of which depends on its row alone.
@@ -119,7 +186,8 @@ def run_gates(weights: LaneWeights, gates: Tensor, gate_rows: Tensor, layout: La
     steps = index.transpose(0, 1).flatten(1)
     states = gates.new_empty((layout.n_steps, n_directions, layout.n_lanes, width))
     keep = (layout.rows < len(gate_rows)).view(n_directions, layout.n_steps, -1, 1).transpose(0, 1)
-    _LOOPS[weights.cell](weights, table, steps, states, keep)
+    product = PRODUCTS[weights.precision](weights.recurrent, layout.n_lanes)
+    _LOOPS[weights.cell](product, weights.recurrent_bias, table, steps, states, keep)
     # The place of a state among those of all steps and directions.
     step, lane = layout.places // layout.n_lanes, layout.places % layout.n_lanes
     places = (step * n_directions + torch.arange(n_directions)[:, None]) * layout.n_lanes + lane
@@ -128,13 +196,15 @@ def run_gates(weights: LaneWeights, gates: Tensor, gate_rows: Tensor, layout: La
 
 # Each loop writes the hidden states of all steps.
 #
+# product: of hidden states and recurrent weights.
+# bias: of that product.
 # table: input gates, one row a direction. Shape `(n, n_gates * hidden_width)`.
 # steps: the rows of the table that each step reads. Shape `(n_steps, n_directions * n_lanes)`.
 # states: memory for the hidden states. Shape `(n_steps, n_directions, n_lanes, hidden_width)`.
 # keep: whether a place is no reset. Shape `(n_steps, n_directions, n_lanes, 1)`.
 
 
-def _loop_rnn(weights: LaneWeights, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
+def _loop_rnn(product: FloatProduct, bias: Tensor, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
     minus_one = table.new_tensor(-1.0)
     hidden = torch.zeros_like(states[0])
     flat = hidden.new_empty((steps.shape[1], table.shape[1]))
@@ -142,31 +212,31 @@ def _loop_rnn(weights: LaneWeights, table: Tensor, steps: Tensor, states: Tensor
     # Nothing that is added to a tanh makes it zero: a reset is a product.
     for rows, state, kept in zip(steps.unbind(), states.unbind(), keep.to(table.dtype).unbind(), strict=True):
         torch.index_select(table, 0, rows, out=flat)
-        gates.baddbmm_(hidden, weights.recurrent)
+        product.add_to(gates, hidden)
         torch.sigmoid(gates, out=state)
         torch.add(minus_one, state, alpha=2.0, out=state)
         hidden = state.mul_(kept)
 
 
-def _loop_gru(weights: LaneWeights, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
+def _loop_gru(product: FloatProduct, bias: Tensor, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
     minus_one = table.new_tensor(-1.0)
     n_directions, n_lanes, width = states.shape[1:]
     hidden = torch.zeros_like(states[0])
     flat = hidden.new_empty((steps.shape[1], table.shape[1]))
     reset_and_update, new = flat.view(n_directions, n_lanes, -1).split((2 * width, width), -1)
     reset, update = reset_and_update.chunk(2, -1)
-    product = torch.empty_like(flat).view(n_directions, n_lanes, -1)
-    product_of_both, product_of_new = product.split((2 * width, width), -1)
+    recurrent = torch.empty_like(flat).view(n_directions, n_lanes, -1)
+    recurrent_of_both, recurrent_of_new = recurrent.split((2 * width, width), -1)
     for rows, state in zip(steps.unbind(), states.unbind(), strict=True):
         torch.index_select(table, 0, rows, out=flat)
-        torch.baddbmm(weights.recurrent_bias, hidden, weights.recurrent, out=product)
-        reset_and_update.add_(product_of_both).sigmoid_()
-        new.addcmul_(reset, product_of_new).sigmoid_()
+        product.add_to(recurrent.copy_(bias), hidden)
+        reset_and_update.add_(recurrent_of_both).sigmoid_()
+        new.addcmul_(reset, recurrent_of_new).sigmoid_()
         torch.add(minus_one, new, alpha=2.0, out=new)
         hidden = torch.lerp(new, hidden, update, out=state)
 
 
-def _loop_lstm(weights: LaneWeights, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
+def _loop_lstm(product: FloatProduct, bias: Tensor, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
     minus_one = table.new_tensor(-1.0)
     n_directions, n_lanes, width = states.shape[1:]
     hidden, twice_cell = torch.zeros_like(states[0]), torch.zeros_like(states[0])
@@ -175,7 +245,8 @@ def _loop_lstm(weights: LaneWeights, table: Tensor, steps: Tensor, states: Tenso
     input_gate, forget_gate, candidate, output_gate = gates.split(width, -1)
     for rows, state in zip(steps.unbind(), states.unbind(), strict=True):
         torch.index_select(table, 0, rows, out=flat)
-        gates.baddbmm_(hidden, weights.recurrent).sigmoid_()
+        product.add_to(gates, hidden)
+        gates.sigmoid_()
         torch.add(minus_one, candidate, alpha=2.0, out=candidate)
         twice_cell.mul_(forget_gate).addcmul_(input_gate, candidate, value=2.0)
         torch.sigmoid(twice_cell, out=state)
@@ -185,7 +256,7 @@ def _loop_lstm(weights: LaneWeights, table: Tensor, steps: Tensor, states: Tenso
 
 # Which gate is a tanh. In torch's order: the new state; reset, update, new; input, forget, candidate, output.
 _TANH_GATE = {"rnn": 0, "gru": 2, "lstm": 2}
-_LOOPS: dict[str, Callable[[LaneWeights, Tensor, Tensor, Tensor, Tensor], None]] = {
+_LOOPS: dict[str, Callable[[FloatProduct, Tensor, Tensor, Tensor, Tensor, Tensor], None]] = {
     "rnn": _loop_rnn,
     "gru": _loop_gru,
     "lstm": _loop_lstm,

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -44,24 +45,27 @@ class PackedLayout:
         RETURNS: the layout.
         RAISES: ValueError if a length is negative.
         """
-        all_lengths = torch.as_tensor(lengths, dtype=torch.int64)
-        if all_lengths.numel() and int(all_lengths.min()) < 0:
+        # NumPy's calls cost a fraction of torch's, which is what counts for a single short document.
+        all_lengths = numpy.asarray(lengths, dtype="int64")
+        if len(all_lengths) and int(all_lengths.min()) < 0:
             raise ValueError(f"Document lengths must not be negative, but the smallest is {int(all_lengths.min())}.")
-        starts = all_lengths.cumsum(0) - all_lengths
-        sorted_lengths, order = torch.sort(all_lengths, descending=True, stable=True)
-        n_docs = int((sorted_lengths > 0).sum())
-        sorted_lengths, order = sorted_lengths[:n_docs], order[:n_docs]
-        n_steps = int(sorted_lengths[0]) if n_docs else 0
+        starts = all_lengths.cumsum() - all_lengths
+        order = numpy.argsort(-all_lengths, kind="stable")[: numpy.count_nonzero(all_lengths)]
+        sorted_lengths = all_lengths[order]
+        n_steps = int(sorted_lengths[0]) if len(order) else 0
         # The documents are sorted, so those that run at step t are the first batch_sizes[t].
-        ended_by_step = torch.bincount(sorted_lengths, minlength=n_steps + 1).cumsum(0)
-        batch_sizes = n_docs - ended_by_step[:n_steps]
-        step = torch.repeat_interleave(torch.arange(n_steps), batch_sizes)
-        step_starts = batch_sizes.cumsum(0) - batch_sizes
-        document = torch.arange(step.numel()) - step_starts[step]
+        ended_by_step = numpy.bincount(sorted_lengths, minlength=n_steps + 1).cumsum()
+        batch_sizes = len(order) - ended_by_step[:n_steps]
+        step = numpy.repeat(numpy.arange(n_steps), batch_sizes)
+        document = numpy.arange(len(step)) - (batch_sizes.cumsum() - batch_sizes)[step]
         to_packed = starts[order][document] + step
-        from_packed = torch.empty_like(to_packed)
-        from_packed[to_packed] = torch.arange(to_packed.numel())
-        return cls(order.to(device), batch_sizes, document.to(device), to_packed.to(device), from_packed.to(device))
+        from_packed = numpy.empty_like(to_packed)
+        from_packed[to_packed] = numpy.arange(len(to_packed))
+        return cls(
+            torch.from_numpy(order).to(device),
+            torch.from_numpy(batch_sizes),
+            *(torch.from_numpy(rows).to(device) for rows in (document, to_packed, from_packed)),
+        )
 
 
 @dataclass(frozen=True)
@@ -96,16 +100,17 @@ class LaneLayout:
         RETURNS: the layout.
         """
         lanes, offsets, n_lanes, n_steps = _fill_lanes(lengths, max_lanes)
-        length = torch.as_tensor(lengths, dtype=torch.int64)
-        document = torch.repeat_interleave(torch.arange(len(length)), length)
-        row = torch.arange(len(document))
-        position = row - (length.cumsum(0) - length)[document]
-        lane, offset = (torch.as_tensor(values, dtype=torch.int64)[document] for values in (lanes, offsets))
+        length = numpy.asarray(lengths, dtype="int64")
+        document = numpy.repeat(numpy.arange(len(length)), length)
+        row = numpy.arange(len(document))
+        position = row - (length.cumsum() - length)[document]
+        lane, offset = (numpy.asarray(values, dtype="int64")[document] for values in (lanes, offsets))
         steps = [offset + position, offset + length[document] - 1 - position][:n_directions]
-        places = torch.stack([step * n_lanes + lane for step in steps])
-        rows = torch.full((n_directions, n_steps * n_lanes), len(row))
-        rows.scatter_(1, places, row.expand_as(places))
-        return cls(n_lanes, n_steps, rows, places)
+        places = numpy.stack([step * n_lanes + lane for step in steps])
+        rows = numpy.full((n_directions, n_steps * n_lanes), len(row))
+        for of_direction, places_of_rows in zip(rows, places, strict=True):
+            of_direction[places_of_rows] = row
+        return cls(n_lanes, n_steps, torch.from_numpy(rows), torch.from_numpy(places))
 
 
 def _fill_lanes(lengths: Sequence[int], max_lanes: int) -> tuple[list[int], list[int], int, int]:

@@ -8,12 +8,13 @@ a direction could start in.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from .lanes import LaneWeights, run_gates, run_lstm
+from .lanes import PRODUCTS, LaneWeights, run_gates, run_lstm
 from .layout import LaneLayout, PackedLayout
 
 CELLS: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -128,6 +129,17 @@ class RecurrentLayer(nn.Module):
             output = torch.rnn_tanh(packed, batch_sizes, initial, weights, *options)[0]
         return self._merge(output)
 
+    def run_alone(self, rows: Tensor) -> Tensor:
+        """Run an LSTM over a single document, at inference on CPU.
+
+        rows: the document's rows. Shape `(n_rows, input_width)`, n_rows >= 1.
+        RETURNS: output rows. Shape `(n_rows, width)`.
+        """
+        initial = rows.new_zeros((len(self.suffixes), 1, self.rnn.hidden_size))
+        # has_biases, num_layers, dropout, train, bidirectional, batch_first
+        options = (True, 1, 0.0, False, self.bidirectional, False)
+        return self._merge(torch.lstm(rows[:, None], (initial, initial), self._weights(0.0), *options)[0][:, 0])
+
     def run_lanes(self, rows: Tensor, layout: LaneLayout) -> Tensor:
         """Run an LSTM over documents in lanes, at inference on CPU.
 
@@ -137,6 +149,17 @@ class RecurrentLayer(nn.Module):
         """
         return self._merge(run_lstm(self._directions(), rows, layout))
 
+    def run_loop(self, rows: Tensor, layout: LaneLayout, precision: str) -> Tensor:
+        """Run the layer over documents in lanes, at inference on CPU, by a loop over steps.
+
+        rows: the documents' rows, one document after the other. Shape `(n_rows, input_width)`, n_rows >= 1.
+        layout: their layout.
+        precision: a key of `PRODUCTS`, of the products with the recurrent weights.
+        RETURNS: output rows, in the order of `rows`. Shape `(n_rows, width)`.
+        """
+        weights = self.get_lane_weights(precision)
+        return self.run_lanes_of_gates(weights, weights.compute_gates(rows), torch.arange(len(rows)), layout)
+
     def run_lanes_of_gates(self, weights: LaneWeights, gates: Tensor, gate_rows: Tensor, layout: LaneLayout) -> Tensor:
         """Run the layer over documents in lanes, at inference on CPU; the arguments are those of `lanes.run_gates`.
 
@@ -144,9 +167,12 @@ class RecurrentLayer(nn.Module):
         """
         return self._merge(run_gates(weights, gates, gate_rows, layout))
 
-    def get_lane_weights(self) -> LaneWeights:
-        """Give the weights as `run_lanes_of_gates` takes them: a copy that later changes do not reach."""
-        return LaneWeights.build(self.cell, self._directions())
+    def get_lane_weights(self, precision: str) -> LaneWeights:
+        """Give the weights as `run_lanes_of_gates` takes them: a copy that later changes do not reach.
+
+        precision: a key of `PRODUCTS`, of the products with the recurrent weights.
+        """
+        return LaneWeights.build(self.cell, self._directions(), precision)
 
     def _merge(self, states: Tensor) -> Tensor:
         if not self.bidirectional or self.merge is _concat:
@@ -190,6 +216,7 @@ class RecurrentEncoder(nn.Module):
         recurrent_dropout: float = 0.0,
         residual: bool = False,
         layer_norm: bool = True,
+        inference_precision: str = "float32",
     ) -> None:
         """Set up an encoder with freshly initialised weights.
 
@@ -204,10 +231,15 @@ class RecurrentEncoder(nn.Module):
         residual: whether the input of each layer from the second on is added to its output.
         layer_norm: whether the rows that go out are normalised (Ba et al. 2016). Without it they are small, products
             of gates below 1, and what reads them learns slowly at first.
+        inference_precision: a key of `PRODUCTS`: what the products with hidden states are computed in, at inference on
+            CPU. With less than `"float32"` a document's rows may depend a little on its batch, as rounding does.
         RAISES: ValueError for arguments outside these ranges, or an odd width where two directions are concatenated.
         """
         super().__init__()
         check_arguments(input_width, width, depth, cell, bidirectional, merge, dropout, recurrent_dropout)
+        if inference_precision not in PRODUCTS:
+            raise ValueError(f"Unknown inference_precision '{inference_precision}'. Use one of: {', '.join(PRODUCTS)}.")
+        self.inference_precision = inference_precision
         self.width = width
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
@@ -240,9 +272,7 @@ class RecurrentEncoder(nn.Module):
             raise ValueError(f"The documents' lengths sum to {sum(lengths)}, but there are {rows.shape[0]} rows.")
         if rows.shape[0] == 0:
             return rows.new_zeros((0, self.width))
-        if self._runs_in_lanes(rows) and not training:
-            return self._run_lanes(rows, LaneLayout.from_lengths(lengths, self.n_directions, _LSTM_LANES))
-        return self._run_packed(rows, lengths, training, output_dropout)
+        return self._run_packed(rows, lengths, training, output_dropout) if training else self._infer(rows, lengths)
 
     @property
     def n_directions(self) -> int:
@@ -251,16 +281,18 @@ class RecurrentEncoder(nn.Module):
 
     def get_gate_weights(self) -> LaneWeights:
         """Give what `compute_gates` of the first layer is for `encode_gates`: a copy of the present weights."""
-        return self._layer(0).get_lane_weights()
+        return self._layer(0).get_lane_weights(self.inference_precision)
 
     def starts_from_gates(self, lengths: Sequence[int]) -> bool:
         """Say whether `encode_gates` is faster than `forward` where gates are to be had for nothing.
 
         lengths: number of rows of each document, not all 0.
         """
+        if self._layer(0).cell != "lstm" or self.inference_precision != "float32":
+            return True
         # The loop over steps has too little to do in each where few documents are long; oneDNN's LSTM does not mind.
         n_rows, n_steps = sum(lengths), max(lengths)
-        return self._layer(0).cell != "lstm" or n_steps <= _SHORT_LOOP or n_rows >= _MIN_LOOP_LANES * n_steps
+        return not _is_alone(lengths) and (n_steps <= _SHORT_LOOP or n_rows >= _MIN_LOOP_LANES * n_steps)
 
     def encode_gates(self, weights: LaneWeights, gates: Tensor, gate_rows: Tensor, lengths: Sequence[int]) -> Tensor:
         """Encode rows whose input gates of the first layer are known, at inference on CPU.
@@ -273,25 +305,34 @@ class RecurrentEncoder(nn.Module):
         """
         layout = LaneLayout.from_lengths(lengths, self.n_directions, _LOOP_LANES)
         rows = self._layer(0).run_lanes_of_gates(weights, gates, gate_rows, layout)
-        if len(self.layers) == 1:
-            return cast(Tensor, self.norm(rows))
-        if self._runs_in_lanes(rows):
-            layout = LaneLayout.from_lengths(lengths, self.n_directions, _LSTM_LANES)
-            return self._run_lanes(rows, layout, n_done=1)
-        return self._run_packed(rows, lengths, False, 0.0, n_done=1)
+        return self._infer(rows, lengths, n_done=1)
 
     def _layer(self, i: int) -> RecurrentLayer:
         return cast(RecurrentLayer, self.layers[i])
 
-    def _runs_in_lanes(self, rows: Tensor) -> bool:
-        # oneDNN has no fast path for the other cells, nor the lanes gradients.
-        return self._layer(0).cell == "lstm" and rows.device.type == "cpu" and not torch.is_grad_enabled()
-
-    def _run_lanes(self, rows: Tensor, layout: LaneLayout, n_done: int = 0) -> Tensor:
+    def _infer(self, rows: Tensor, lengths: Sequence[int], n_done: int = 0) -> Tensor:
+        """Run the layers from the given number on without dropout, by what is fastest."""
+        run = self._choose_run(rows, lengths)
+        if run is None:
+            return self._run_packed(rows, lengths, False, 0.0, n_done)
         for i in range(n_done, len(self.layers)):
-            output = self._layer(i).run_lanes(rows, layout)
+            output = run(self._layer(i), rows)
             rows = rows + output if self.residual and i > 0 else output
         return cast(Tensor, self.norm(rows))
+
+    def _choose_run(self, rows: Tensor, lengths: Sequence[int]) -> Callable[[RecurrentLayer, Tensor], Tensor] | None:
+        """Give how each layer is to be run, None for packed rows."""
+        if torch.is_grad_enabled() or rows.device.type != "cpu":
+            return None
+        if self.inference_precision != "float32":
+            layout = LaneLayout.from_lengths(lengths, self.n_directions, _LOOP_LANES)
+            return partial(RecurrentLayer.run_loop, layout=layout, precision=self.inference_precision)
+        if self._layer(0).cell != "lstm":  # oneDNN has no fast path for the other cells.
+            return None
+        if _is_alone(lengths):
+            return RecurrentLayer.run_alone
+        layout = LaneLayout.from_lengths(lengths, self.n_directions, _LSTM_LANES)
+        return partial(RecurrentLayer.run_lanes, layout=layout)
 
     def _run_packed(
         self, rows: Tensor, lengths: Sequence[int], training: bool, output_dropout: float, n_done: int = 0
@@ -309,6 +350,11 @@ class RecurrentEncoder(nn.Module):
         if training:
             packed = locked_dropout(packed, layout.document, len(layout.order), output_dropout)
         return packed[layout.from_packed]
+
+
+def _is_alone(lengths: Sequence[int]) -> bool:
+    """Whether there is one document, besides empty ones. oneDNN runs both of its directions in one call."""
+    return max(lengths) == sum(lengths)
 
 
 def check_arguments(

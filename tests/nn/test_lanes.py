@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spacy_bilstm.nn.lanes import run_gates, run_lstm
+from spacy_bilstm.nn.lanes import PRODUCTS, run_gates, run_lstm
 from spacy_bilstm.nn.layout import LaneLayout
 from spacy_bilstm.nn.recurrent import CELLS, MERGES, RecurrentEncoder, RecurrentLayer
 
@@ -38,6 +38,45 @@ def test_inference_gives_what_training_does(shape: tuple[str, bool, str, int], l
     torch.testing.assert_close(from_gates, wanted, rtol=0, atol=1e-5)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(SHAPES), st.sampled_from(["bfloat16", "int8"]), LENGTHS, st.integers(0, 2**31))
+def test_a_lower_precision_changes_little_and_only_inference(
+    shape: tuple[str, bool, str, int], precision: str, lengths: list[int], seed: int
+) -> None:
+    cell, bidirectional, merge, depth = shape
+    torch.manual_seed(seed)
+    encoder = RecurrentEncoder(6, 8, depth, cell, bidirectional, merge, layer_norm=False, inference_precision=precision)
+    rows = torch.randn(sum(lengths), 6)
+    exact = encode_packed(encoder, rows, lengths)
+    with torch.no_grad():
+        from_rows = encoder(rows, lengths)
+        weights = encoder.get_gate_weights()
+        from_gates = encoder.encode_gates(weights, weights.compute_gates(rows), torch.arange(len(rows)), lengths)
+    for output in (from_rows, from_gates):
+        assert not torch.equal(output, exact)
+        torch.testing.assert_close(output, exact, rtol=0, atol=0.1)
+        assert float((output - exact).abs().mean()) < 0.02
+
+
+@pytest.mark.parametrize("width", [1, 3, 8])
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_products_of_lower_precision_are_near_the_exact_one(precision: str, width: int) -> None:
+    torch.manual_seed(0)
+    weights, hidden, gates = (
+        torch.randn(2, width, 4 * width),
+        torch.rand(2, 5, width) * 2 - 1,
+        torch.randn(2, 5, 4 * width),
+    )
+    wanted = gates + hidden @ weights
+    PRODUCTS[precision](weights, 5).add_to(gates, hidden)
+    torch.testing.assert_close(gates, wanted, rtol=0, atol=0.05)
+
+
+def test_an_unknown_precision_is_an_error_that_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"Unknown inference_precision 'fp8'\. Use one of: float32, bfloat16, int8\."):
+        RecurrentEncoder(4, 4, inference_precision="fp8")
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_document_starts_from_zero_wherever_it_stands_in_a_lane(cell: str) -> None:
     """Weights so large that anything left of the state would show."""
@@ -48,7 +87,7 @@ def test_a_document_starts_from_zero_wherever_it_stands_in_a_lane(cell: str) -> 
             parameter.mul_(20.0)
         rows = torch.randn(5, 3).repeat(40, 1)
         one_lane = LaneLayout.from_lengths([5] * 40, 2, 1)
-        weights = layer.get_lane_weights()
+        weights = layer.get_lane_weights("float32")
         results = [run_gates(weights, weights.compute_gates(rows), torch.arange(200), one_lane)]
         if cell == "lstm":
             names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -61,7 +100,7 @@ def test_a_document_starts_from_zero_wherever_it_stands_in_a_lane(cell: str) -> 
 
 def test_lane_weights_are_a_copy() -> None:
     layer = RecurrentLayer(3, 4, "lstm", bidirectional=True, merge="concat")
-    weights = layer.get_lane_weights()
+    weights = layer.get_lane_weights("float32")
     before = weights.recurrent.clone()
     layer.reset_parameters()
     assert torch.equal(weights.recurrent, before)
