@@ -15,6 +15,7 @@ from tqdm import tqdm
 from wasabi import msg
 from weasel.util.config import load_project_config, parse_config_overrides
 
+from .exits import INTERRUPTED
 from .files import written_whole
 
 CHUNK = 1 << 16
@@ -44,6 +45,9 @@ def fetch(
     for asset in assets:
         try:
             _fetch_asset(asset, project_dir, timeout)
+        except KeyboardInterrupt:
+            msg.warn(f"Interrupted before {asset['dest']} was complete", "What came before is kept; run it again.")
+            raise typer.Exit(INTERRUPTED) from None
         except (FetchError, requests.RequestException, OSError) as error:
             msg.fail(
                 f"Could not fetch {asset['dest']}",

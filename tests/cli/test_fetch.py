@@ -1,7 +1,11 @@
 """`spacy bilstm fetch`: a server sends the file that project.yml means, or nothing is written and it is said."""
 
 import hashlib
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -138,6 +142,27 @@ def test_a_fault_stops_leaves_no_half_file_and_is_mended_by_the_next_run(
     assert run(project, server).exit_code == 0
     assert len(fetched(project)) == 3
     assert server.requested.count("/train.conllu") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_an_interrupt_keeps_what_is_complete_and_no_half_file(project: Path, server: Server) -> None:
+    server.fault = "stalled"
+    command = [sys.executable, "-m", "spacy_bilstm", "fetch", project, "--vars.source", server.address]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "Fetched assets/a/train.conllu" not in process.stdout.readline():
+        assert process.poll() is None
+    while "/dev.conllu" not in server.requested:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Interrupted before assets/a/dev.conllu was complete" in " ".join(output.split())
+    assert "Traceback" not in errors
+    assert fetched(project) == {"assets/a/train.conllu": FILES["/train.conllu"]}
+    server.fault = ""
+    assert run(project, server).exit_code == 0
+    assert len(fetched(project)) == 3
 
 
 def test_a_wrong_file_that_cannot_be_replaced_stays(project: Path, server: Server) -> None:

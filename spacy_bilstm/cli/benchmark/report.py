@@ -11,6 +11,7 @@ import srsly
 import typer
 from wasabi import msg
 
+from ..exits import INTERRUPTED
 from ..files import written_whole
 from ..plots import PlotsMissingError, check_plot_path, save_figure
 from .rounds import Quartiles
@@ -18,9 +19,6 @@ from .rounds import Quartiles
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from matplotlib.figure import Figure
-
-# As shells report a command that was interrupted from the keyboard.
-INTERRUPTED = 130
 
 
 def check_plot(path: Path | None) -> None:

@@ -10,13 +10,13 @@ from typing import Annotated, cast
 import typer
 from wasabi import msg
 
+from ..exits import INTERRUPTED
 from ..plots import new_figure
 from . import options
 from .drawing import draw_lines, set_log_x, set_log_y, start_at_zero
 from .machine import Usage, describe_machine
 from .pipelines import LoadedPipeline, PipelineFacts
 from .report import (
-    INTERRUPTED,
     check_plot,
     fail,
     format_bytes,

@@ -12,6 +12,7 @@ import torch
 import typer
 from wasabi import msg
 
+from ..exits import INTERRUPTED
 from ..files import written_whole
 from ..plots import save_figure
 from . import probes
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
 compare = typer.Typer(help="Compare encoders: what they can learn, and what they cost.", no_args_is_help=True)
 
-_INTERRUPTED = 130
 _LanguageTags = list(probes.COUNTRIES.values())
 
 
@@ -315,7 +315,7 @@ def _compare(request: _Request, task: Task, recipe: Recipe, draw: Draw) -> None:
         kept = "The same command continues from here." if request.output else "With --output it could be continued."
         done = [results.has(variant, seed) for variant in request.variants for seed in range(request.seeds)]
         msg.warn(f"Stopped: {sum(done)} of {len(done)} trainings are done.", kept)
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
 
 
 def _show(table: Table, table_path: Path | None, plot_path: Path | None, draw: Callable[[], Figure]) -> None:

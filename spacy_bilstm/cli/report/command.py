@@ -11,14 +11,13 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from wasabi import msg
 
+from ..exits import INTERRUPTED
 from ..files import written_whole
 from ..plots import PlotsMissingError, check_plot_path
 from .evaluation import CorpusError, evaluate, read_training_words
 from .page import Request, make_page
 from .scores import SeenInTraining
 from .training_log import LogError, read_log
-
-_INTERRUPTED = 130
 
 
 def report(
@@ -64,7 +63,7 @@ def report(
         msg.fail("No report was written.", str(error), exits=1)
     except KeyboardInterrupt:
         msg.warn("Stopped: no report was written.")
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     with written_whole(output) as draft:
         draft.write_text(page, encoding="utf8")
     msg.good(f"Wrote {output}")
