@@ -134,7 +134,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--vectors", help="pipeline with static vectors, for the row that has them")
     parser.add_argument("--pipeline", type=lambda names: names.split(","), default=["morphologizer", "ner"])
     parser.add_argument("--optimize", default="efficiency", help="the recipe")
-    parser.add_argument("--steps", type=int, default=1500, help="steps of each training")
+    parser.add_argument("--steps", type=int, default=1000, help="steps of each training")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 0 on")
     parser.add_argument("--row", action="append", choices=list(ROWS), help="only these rows")
     return parser.parse_args()

@@ -40,7 +40,10 @@ class FloatProduct:
 
 
 class BFloat16Product(FloatProduct):
-    """The same product of bfloat16, of which CPUs with AVX512-BF16 or AMX do two or more at a time."""
+    """The same product of bfloat16, of which CPUs with AVX512-BF16 or AMX do two or more at a time.
+
+    For cells other than the LSTM, of which oneDNN has one of its own in bfloat16.
+    """
 
     def __init__(self, weights: Tensor, n_lanes: int) -> None:
         super().__init__(weights.bfloat16(), n_lanes)
@@ -147,7 +150,8 @@ def run_lstm(directions: Sequence[Sequence[Tensor]], rows: Tensor, layout: LaneL
     """Run an LSTM over rows.
 
     directions: for each direction its `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`, as torch has them.
-    rows: the documents' rows, one document after the other. Shape `(n_rows, input_width)`, n_rows >= 1.
+    rows: the documents' rows, one document after the other, of the weights' type. Shape `(n_rows, input_width)`,
+        n_rows >= 1.
     layout: their layout.
     RETURNS: the hidden states of each row. Shape `(n_rows, n_directions * hidden_width)`.
     """

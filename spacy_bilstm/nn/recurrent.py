@@ -58,7 +58,7 @@ def locked_dropout(packed: Tensor, document: Tensor, n_docs: int, rate: float) -
 
 
 # Lanes that are fastest, as measured: oneDNN wants few rows a step, the loop of Python many.
-_LSTM_LANES = 16
+_LSTM_LANES = {"float32": 16, "bfloat16": 64}
 _LOOP_LANES = 128
 _MIN_LOOP_LANES = 8
 _SHORT_LOOP = 50
@@ -129,25 +129,30 @@ class RecurrentLayer(nn.Module):
             output = torch.rnn_tanh(packed, batch_sizes, initial, weights, *options)[0]
         return self._merge(output)
 
-    def run_alone(self, rows: Tensor) -> Tensor:
+    def run_alone(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
         """Run an LSTM over a single document, at inference on CPU.
 
         rows: the document's rows. Shape `(n_rows, input_width)`, n_rows >= 1.
-        RETURNS: output rows. Shape `(n_rows, width)`.
+        dtype: what to compute in.
+        RETURNS: output rows, of the type of `rows`. Shape `(n_rows, width)`.
         """
-        initial = rows.new_zeros((len(self.suffixes), 1, self.rnn.hidden_size))
+        initial = rows.new_zeros((len(self.suffixes), 1, self.rnn.hidden_size), dtype=dtype)
+        weights = [weight.to(dtype) for weight in self._weights(0.0)]
         # has_biases, num_layers, dropout, train, bidirectional, batch_first
         options = (True, 1, 0.0, False, self.bidirectional, False)
-        return self._merge(torch.lstm(rows[:, None], (initial, initial), self._weights(0.0), *options)[0][:, 0])
+        states = torch.lstm(rows[:, None].to(dtype), (initial, initial), weights, *options)[0][:, 0]
+        return self._merge(states.to(rows.dtype))
 
-    def run_lanes(self, rows: Tensor, layout: LaneLayout) -> Tensor:
+    def run_lanes(self, rows: Tensor, layout: LaneLayout, dtype: torch.dtype) -> Tensor:
         """Run an LSTM over documents in lanes, at inference on CPU.
 
         rows: the documents' rows, one document after the other. Shape `(n_rows, input_width)`, n_rows >= 1.
         layout: their layout.
-        RETURNS: output rows, in the order of `rows`. Shape `(n_rows, width)`.
+        dtype: what to compute in.
+        RETURNS: output rows, in the order and of the type of `rows`. Shape `(n_rows, width)`.
         """
-        return self._merge(run_lstm(self._directions(), rows, layout))
+        directions = [[weight.to(dtype) for weight in weights] for weights in self._directions()]
+        return self._merge(run_lstm(directions, rows.to(dtype), layout).to(rows.dtype))
 
     def run_loop(self, rows: Tensor, layout: LaneLayout, precision: str) -> Tensor:
         """Run the layer over documents in lanes, at inference on CPU, by a loop over steps.
@@ -288,8 +293,10 @@ class RecurrentEncoder(nn.Module):
 
         lengths: number of rows of each document, not all 0.
         """
-        if self._layer(0).cell != "lstm" or self.inference_precision != "float32":
+        if self._layer(0).cell != "lstm" or self.inference_precision == "int8":
             return True
+        if self.inference_precision == "bfloat16":  # oneDNN's LSTM of bfloat16 is faster than the loop could be.
+            return False
         # The loop over steps has too little to do in each where few documents are long; oneDNN's LSTM does not mind.
         n_rows, n_steps = sum(lengths), max(lengths)
         return not _is_alone(lengths) and (n_steps <= _SHORT_LOOP or n_rows >= _MIN_LOOP_LANES * n_steps)
@@ -324,15 +331,17 @@ class RecurrentEncoder(nn.Module):
         """Give how each layer is to be run, None for packed rows."""
         if torch.is_grad_enabled() or rows.device.type != "cpu":
             return None
-        if self.inference_precision != "float32":
+        precision, cell = self.inference_precision, self._layer(0).cell
+        if precision == "int8" or (precision == "bfloat16" and cell != "lstm"):
             layout = LaneLayout.from_lengths(lengths, self.n_directions, _LOOP_LANES)
-            return partial(RecurrentLayer.run_loop, layout=layout, precision=self.inference_precision)
-        if self._layer(0).cell != "lstm":  # oneDNN has no fast path for the other cells.
+            return partial(RecurrentLayer.run_loop, layout=layout, precision=precision)
+        if cell != "lstm":  # oneDNN has no fast path for the other cells.
             return None
+        dtype = torch.bfloat16 if precision == "bfloat16" else rows.dtype
         if _is_alone(lengths):
-            return RecurrentLayer.run_alone
-        layout = LaneLayout.from_lengths(lengths, self.n_directions, _LSTM_LANES)
-        return partial(RecurrentLayer.run_lanes, layout=layout)
+            return partial(RecurrentLayer.run_alone, dtype=dtype)
+        layout = LaneLayout.from_lengths(lengths, self.n_directions, _LSTM_LANES[precision])
+        return partial(RecurrentLayer.run_lanes, layout=layout, dtype=dtype)
 
     def _run_packed(
         self, rows: Tensor, lengths: Sequence[int], training: bool, output_dropout: float, n_done: int = 0
