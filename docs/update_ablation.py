@@ -43,13 +43,11 @@ ROWS: dict[str, dict[str, Any]] = {
     "no dropout": {"training.dropout": 0.0},
     "recurrent dropout of 0.3": {ENCODE + "recurrent_dropout": 0.3},
     "no characters": {EMBED + "char_encoder": None},
-    "characters by a BiLSTM": {EMBED + "char_encoder": "bilstm"},
     "no identity dropout": {EMBED + "identity_dropout": 0.0},
     "no names in each other's places": {"training.batcher.swap_entities": 0.0},
     "no label smoothing": {"components.morphologizer.label_smoothing": 0.0},
     "no averages of weights": {"training.optimizer.use_averages": False},
     "spaCy's transition-based `ner` for the CRF": {"components.ner": TRANSITION_BASED},
-    "one direction": {ENCODE + "bidirectional": False},
     "a second layer, residual": {ENCODE + "depth": 2, ENCODE + "residual": True},
     "static vectors": {EMBED + "include_static_vectors": True},
 }

@@ -48,7 +48,7 @@ def with_word_types(
     rows: Sequence[int],
     char_rows: int | None,
     max_chars: int,
-    static_vectors: bool,
+    vector_width: int | None,
     identity_dropout: float = 0.0,
     mixed_precision: bool = False,
 ) -> WordsModel:
@@ -61,8 +61,9 @@ def with_word_types(
     rows: number of rows in the table of each attribute.
     char_rows: number of rows in the table of characters, or None for no characters.
     max_chars: number of characters of a word that are read, >= 1: all, or as many from its start as from its end.
-    static_vectors: whether to read the vectors of the docs' vocab. Their projection is a parameter of the layer, not
-        of the module, as its width `nM` is known only when the layer is initialised or loaded.
+    vector_width: width to which the vectors of the docs' vocab are projected, or None to read none. The projection is
+        a parameter of the layer, not of the module, as its other width, `nM`, is known only when the layer is
+        initialised or loaded.
     identity_dropout: probability with which a token gets the identity of a word never seen in training, 0 <= rate < 1.
         With a rate all words that training has not met share one identity in prediction, too: the attribute `seen`
         keeps a filter of those that it has. Without one, each keeps its own, which training says nothing about.
@@ -73,15 +74,16 @@ def with_word_types(
         name,
         forward,
         init=init,
-        dims={"nO": nO, "nM": None} if static_vectors else {"nO": nO},
-        params={"W": None} if static_vectors else {},
+        dims={"nO": nO} if vector_width is None else {"nO": nO, "nM": None},
+        params={} if vector_width is None else {"W": None},
         attrs={
             "dropout_rate": 0.0,
             "attrs": list(attrs),
             "rows": list(rows),
             "char_rows": char_rows,
             "max_chars": max_chars,
-            "static_vectors": static_vectors,
+            "static_vectors": vector_width is not None,
+            "vector_width": vector_width,
             "identity_dropout": identity_dropout,
             "seen": make_filter() if identity_dropout else None,
         },
@@ -106,7 +108,7 @@ def init(model: WordsModel, X: list[Doc] | None = None, Y: list[Floats2d] | None
                 "only the docs' vocab tells their width. Pass docs to initialize, or set include_static_vectors to "
                 "false."
             )
-        model.set_param("W", glorot_uniform_init(model.ops, (model.get_dim("nO"), model.get_dim("nM"))))
+        model.set_param("W", glorot_uniform_init(model.ops, (model.attrs["vector_width"], model.get_dim("nM"))))
     if model.attrs["seen"] is not None:
         model.attrs["seen"] = make_filter()
     get_shim(model).module.reset_parameters()  # type: ignore[operator]
