@@ -46,10 +46,12 @@ def build_word_embed_v1(
     maxout_pieces: number of linear maps whose maximum mixes the vectors of a word, >= 0; 1 is a plain linear map, and
         with 0 the vectors stay side by side: `width` is then what they take together.
     word_dropout: probability with which a token is read as a learned replacement in training, 0 <= rate < 1.
-    identity_dropout: probability with which a token's word is taken for one never seen in training, 0 <= rate < 1: its
-        ORTH, LOWER, NORM and LEMMA become those that all unseen words share, while its affixes, shape, characters and
-        vector stay. The model learns what to do with words that it does not know, and keeps a filter of 128 KB of those
-        that it does. With 0 there is no filter, and each unseen word keeps an identity that means nothing.
+    identity_dropout: strength, >= 0, with which a token's word is taken for one never seen in training: for a word that
+        training met between n different pairs of neighbours with the probability strength / (strength + n), as rare
+        words are most like unseen ones (Kiperwasser and Goldberg 2016). Its ORTH, LOWER, NORM and LEMMA become those
+        that all unseen words share, while its affixes, shape, characters and vector stay. The model learns what to do
+        with words that it does not know, and keeps a filter of 128 KB of those that it does. With 0 there is no filter,
+        and each unseen word keeps an identity that means nothing.
     mixed_precision: whether to compute in half precision on CUDA.
     hash_pooling: `"sum"` or `"mean"` of the rows that an attribute or character is hashed to. Sums start small and
         learn fast; means start with a variance of 1 and learn slowly, so that in many epochs fewer words are learned by
@@ -68,10 +70,8 @@ def build_word_embed_v1(
             f"A word embedding needs max_chars >= 1, but max_chars is {max_chars}. To read no characters, set "
             "char_encoder = null."
         )
-    if not 0.0 <= identity_dropout < 1.0:
-        raise ValueError(
-            f"identity_dropout is a rate and must be at least 0 and less than 1, but it is {identity_dropout}."
-        )
+    if identity_dropout < 0.0:
+        raise ValueError(f"identity_dropout is a strength and must be at least 0, but it is {identity_dropout}.")
     module = WordEmbedding(
         width,
         rows,

@@ -20,6 +20,7 @@ from thinc.types import ArrayXd, Floats2d
 from torch import Tensor, nn
 
 from .convert import array_to_tensor, concatenate_rows, split_rows, tensor_to_array
+from .familiarity import Familiarity
 from .seen_words import add_words, are_seen, make_filter
 from .shim import TorchShim, get_shim
 
@@ -64,9 +65,10 @@ def with_word_types(
     vector_width: width to which the vectors of the docs' vocab are projected, or None to read none. The projection is
         a parameter of the layer, not of the module, as its other width, `nM`, is known only when the layer is
         initialised or loaded.
-    identity_dropout: probability with which a token gets the identity of a word never seen in training, 0 <= rate < 1.
-        With a rate all words that training has not met share one identity in prediction, too: the attribute `seen`
-        keeps a filter of those that it has. Without one, each keeps its own, which training says nothing about.
+    identity_dropout: a token of a word that was met in n different contexts gets the identity of a word never seen in
+        training with the probability rate / (rate + n), rate >= 0. With a rate all words that training has not met
+        share one identity in prediction, too: the attribute `seen` keeps a filter of those that it has. Without one,
+        each keeps its own, which training says nothing about.
     mixed_precision: whether to compute in half precision on CUDA.
     RETURNS: the layer. `[training] dropout` reaches it through its attribute `dropout_rate`.
     """
@@ -86,6 +88,7 @@ def with_word_types(
             "vector_width": vector_width,
             "identity_dropout": identity_dropout,
             "seen": make_filter() if identity_dropout else None,
+            "familiarity": Familiarity() if identity_dropout else None,
         },
         shims=[TorchShim(module, mixed_precision)],
     )
@@ -110,7 +113,7 @@ def init(model: WordsModel, X: list[Doc] | None = None, Y: list[Floats2d] | None
             )
         model.set_param("W", glorot_uniform_init(model.ops, (model.attrs["vector_width"], model.get_dim("nM"))))
     if model.attrs["seen"] is not None:
-        model.attrs["seen"] = make_filter()
+        model.attrs["seen"], model.attrs["familiarity"] = make_filter(), Familiarity()
     get_shim(model).module.reset_parameters()  # type: ignore[operator]
 
 
@@ -158,8 +161,9 @@ def extract_types(model: WordsModel, docs: list[Doc], is_train: bool = False) ->
     """
     columns = list_columns(model, docs)
     features = extract_features(docs, columns)
-    if is_train and model.attrs["identity_dropout"]:
-        is_dropped = numpy.random.random(len(features)) < model.attrs["identity_dropout"]
+    identities = [i for i, column in enumerate(columns) if column in _IDENTITY_ATTRS]
+    if is_train and model.attrs["identity_dropout"] and identities:
+        is_dropped = _draw_dropped(model, features[:, identities[0]], [len(doc) for doc in docs])
         features = numpy.column_stack((features, is_dropped.astype("uint64")))
         columns.append(_DROPPED)
     representatives, token_types = find_types(features)
@@ -248,6 +252,14 @@ def _get_to_know(model: WordsModel, values: dict[int | str, NDArray[numpy.uint64
         seen = model.attrs["seen"] = seen.copy()
     for attr in _IDENTITY_ATTRS.intersection(model.attrs["attrs"]):
         add_words(seen, values[attr])
+
+
+def _draw_dropped(model: WordsModel, words: NDArray[numpy.uint64], lengths: list[int]) -> NDArray[numpy.bool_]:
+    """Say which tokens lose their identity: rather those of words that are rare in training."""
+    familiarity: Familiarity = model.attrs["familiarity"]
+    familiarity.meet(words, lengths)
+    rate = model.attrs["identity_dropout"]
+    return cast(NDArray[numpy.bool_], numpy.random.random(len(words)) < rate / (rate + familiarity.count(words)))
 
 
 def _identify(model: WordsModel, values: dict[int | str, NDArray[numpy.uint64]], attr: int) -> NDArray[numpy.uint64]:

@@ -428,7 +428,7 @@ def test_identity_dropout_makes_words_unknown_in_training_only(docs: list[Doc]) 
     """Nothing but the identity changes: with shapes and characters alone the output stays."""
     parts = {"attrs": ["NORM", "SHAPE"], "rows": [50, 50]}, {"attrs": ["SHAPE"], "rows": [50], "char_encoder": "cnn"}
     for part, changes in zip(parts, (True, False), strict=True):
-        model = make_model(**part, identity_dropout=0.5)
+        model = make_model(**part, identity_dropout=2.0)
         model.initialize(X=docs)
         model.begin_update(docs)  # From here on the words are known.
         predicted = numpy.concatenate(model.predict(docs))
@@ -438,9 +438,30 @@ def test_identity_dropout_makes_words_unknown_in_training_only(docs: list[Doc]) 
         assert numpy.allclose(trained, again, atol=1e-6) != changes
 
 
+def test_rare_words_are_dropped_more_often_than_frequent_ones() -> None:
+    vocab = spacy.blank("en").vocab
+    texts = [["the", f"word{i}", "of"] for i in range(40)]
+    model = make_model(attrs=["NORM"], rows=[500], identity_dropout=1.0)
+    model.initialize(X=[Doc(vocab, words=["the"])])
+    docs = [Doc(vocab, words=words) for words in texts]
+    model.begin_update(docs)
+    fix_random_seed(0)
+    unseen = word_types.hash_attributes([numpy.array([1], dtype="uint64")], [500])[0, 0]
+    dropped = numpy.zeros(3)
+    for _ in range(20):
+        types = word_types.extract_types(model, docs, is_train=True)
+        rows = types["hashed_attrs"][types["token_types"]].reshape(40, 3, -1)
+        dropped += (rows.numpy() == unseen).all(-1).sum(0)
+    the, word, of = dropped / (20 * 40)
+    assert 0.4 < word < 0.6  # Met between one pair of neighbours.
+    assert the < 0.1
+    assert of < 0.1
+
+
 def test_unseen_words_keep_their_characters(docs: list[Doc]) -> None:
-    model = make_model(attrs=["ORTH"], rows=[50], char_encoder="cnn", identity_dropout=0.5)
+    model = make_model(attrs=["ORTH"], rows=[50], char_encoder="cnn", identity_dropout=2.0)
     model.initialize(X=docs)
+    model.begin_update(docs)
     seen, dropped = word_types.extract_types(model, docs), word_types.extract_types(model, docs, is_train=True)
     n_chars = sum(len(token.text[:32]) for doc in docs for token in doc)
     for types in (seen, dropped):
@@ -563,7 +584,7 @@ def test_defaults_from_a_config() -> None:
         ({"char_encoder": "rnn"}, "Unknown char_encoder 'rnn'"),
         ({"max_chars": 0}, "max_chars >= 1"),
         ({"word_dropout": 1.5}, "word_dropout is a rate"),
-        ({"identity_dropout": 1.0}, "identity_dropout is a rate and must be at least 0 and less than 1, but it is 1.0"),
+        ({"identity_dropout": -0.1}, "identity_dropout is a strength and must be at least 0, but it is -0.1"),
         ({"width": 0}, "width >= 1"),
     ],
 )
