@@ -41,6 +41,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "the recipe": {},
     "no clipping by the global norm": {"training.optimizer.max_norm": 1e9},
     "no dropout": {"training.dropout": 0.0},
+    "dropout of 0.4": {"training.dropout": 0.4},
     "recurrent dropout of 0.3": {ENCODE + "recurrent_dropout": 0.3},
     "no characters": {EMBED + "char_encoder": None},
     "no identity dropout": {EMBED + "identity_dropout": 0.0},
