@@ -39,18 +39,18 @@ TRANSITION_BASED: dict[str, Any] = {
 # What each row changes in the recipe.
 ROWS: dict[str, dict[str, Any]] = {
     "the recipe": {},
-    "no clipping by the global norm": {"training.optimizer.max_norm": 1e9},
-    "no dropout": {"training.dropout": 0.0},
     "dropout of 0.4": {"training.dropout": 0.4},
-    "recurrent dropout of 0.3": {ENCODE + "recurrent_dropout": 0.3},
-    "no characters": {EMBED + "char_encoder": None},
+    "no dropout": {"training.dropout": 0.0},
     "no identity dropout": {EMBED + "identity_dropout": 0.0},
+    "spaCy's transition-based `ner` for the CRF": {"components.ner": TRANSITION_BASED},
+    "no characters": {EMBED + "char_encoder": None},
+    "a second layer, residual": {ENCODE + "depth": 2, ENCODE + "residual": True},
+    "static vectors": {EMBED + "include_static_vectors": True},
+    "no clipping by the global norm": {"training.optimizer.max_norm": 1e9},
+    "recurrent dropout of 0.3": {ENCODE + "recurrent_dropout": 0.3},
     "no names in each other's places": {"training.batcher.swap_entities": 0.0},
     "no label smoothing": {"components.morphologizer.label_smoothing": 0.0},
     "no averages of weights": {"training.optimizer.use_averages": False},
-    "spaCy's transition-based `ner` for the CRF": {"components.ner": TRANSITION_BASED},
-    "a second layer, residual": {ENCODE + "depth": 2, ENCODE + "residual": True},
-    "static vectors": {EMBED + "include_static_vectors": True},
 }
 SCORES = {"pos_acc": "UPOS", "ents_f": "NER F"}
 
