@@ -1,5 +1,6 @@
 """The documentation: what a reader is told to run runs, what configs name exists, the site builds without a warning."""
 
+import importlib
 import inspect
 import re
 import shlex
@@ -16,6 +17,8 @@ import pytest
 from spacy.util import registry
 from thinc.api import Config
 from typer.testing import Result
+
+from spacy_bilstm.cli.recipes import make_config
 
 PROJECT = Path(__file__).parent.parent
 DOCS = PROJECT / "docs"
@@ -182,6 +185,33 @@ def test_the_reference_describes_every_registered_name_and_every_command(monkeyp
             assert set(documented) == arguments, point.name
     for name in ("corpus", "fetch", "init-config", "benchmark encoder", "compare long-gap"):
         assert f"`python -m spacy bilstm {name}`\n" in commands
+
+
+def test_every_row_of_the_ablation_changes_a_setting_that_the_recipe_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    rows = importlib.import_module("update_ablation").ROWS
+    config = make_config("en", ["morphologizer", "ner"], "efficiency")
+    for row, changes in rows.items():
+        for name, value in changes.items():
+            *sections, last = name.split(".")
+            block: Any = config
+            for section in sections:
+                block = block[section]
+            assert block[last] != value, f"{row}: {name} is {value} in the recipe, too"
+
+
+def test_the_ablation_fills_the_table_of_its_name_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    ablation = importlib.import_module("update_ablation")
+    page = tmp_path / "ablation.md"
+    page.write_text("<!-- table: a -->\nold\n<!-- end table -->\n<!-- table: b -->\n<!-- end table -->\n")
+    monkeypatch.setattr(ablation, "PAGE", page)
+    runs = {"0": {"ents_f": 0.5}, "1": {"ents_f": 0.6}}
+    ablation.write_page("b", ablation.make_table({"the recipe": runs, "no dropout": {"0": {"ents_f": 0.25}}}))
+    assert "old" in page.read_text()
+    assert "| the recipe | 55.0 ± 7.1 | 2 |\n| no dropout | 25.0 | 1 |" in page.read_text()
+    with pytest.raises(SystemExit, match="no place for the table 'c'"):
+        ablation.write_page("c", "")
 
 
 @pytest.mark.slow
