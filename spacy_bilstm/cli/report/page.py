@@ -117,12 +117,10 @@ def _list_facts(nlp: Language, evaluation: Evaluation, gpu_id: int) -> list[tupl
     size = measure_size(nlp)
     machine = describe_machine(gpu_id)
     device = machine.get("gpu", f"{machine['cpu']}, {torch.get_num_threads()} thread(s)")
+    speed = f"{evaluation.n_words / evaluation.seconds:,.0f} words/s, in one pass over the corpus, without tokenizer"
     facts = [
         ("Components", ", ".join(nlp.pipe_names)),
-        (
-            "Speed",
-            f"{evaluation.n_words / evaluation.seconds:,.0f} words/s, in one pass over the corpus, without tokenizer",
-        ),
+        ("Speed", speed if evaluation.confidences is None else f"{speed}, with confidences of entities"),
         ("Parameters", f"{size.parameters:,}"),
     ]
     if size.bytes_on_disk is not None:
