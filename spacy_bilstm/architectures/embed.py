@@ -21,7 +21,6 @@ def build_word_embed_v1(
     word_dropout: float = 0.0,
     identity_dropout: float = 0.0,
     mixed_precision: bool = False,
-    hash_pooling: str = "sum",
 ) -> WordsModel:
     """Embed words by hashed attributes, characters and static vectors; takes the place of `spacy.MultiHashEmbed.v2`.
 
@@ -33,8 +32,7 @@ def build_word_embed_v1(
     attrs: token attributes to embed, by name or id, such as `["NORM", "PREFIX", "SUFFIX", "SHAPE"]`; may be empty.
     rows: number of rows in the hash table of each attribute, as many as there are attributes, each >= 1.
     include_static_vectors: whether to include the vectors of the docs' vocab, which stay as they are, by a learned
-        projection to `width`, or to what attributes and characters leave of it with `maxout_pieces = 0`. A word without
-        one has a learned vector instead.
+        projection to `width`. A word without one has a learned vector instead.
     char_encoder: what reads the characters of a word: `"cnn"` (Ma and Hovy 2016), `"bilstm"` (Lample et al. 2016) or
         null for none.
     char_width: width of the vector that the characters give a word, >= 1; even for `"bilstm"`.
@@ -43,8 +41,7 @@ def build_word_embed_v1(
     max_chars: number of characters of a word that are read, >= 1. A longer word is read as its first
         `max_chars - max_chars // 2` characters followed by its last `max_chars // 2`.
     attr_width: width of the vector of an attribute, >= 1; `width` if null.
-    maxout_pieces: number of linear maps whose maximum mixes the vectors of a word, >= 0; 1 is a plain linear map, and
-        with 0 the vectors stay side by side: `width` is then what they take together.
+    maxout_pieces: number of linear maps whose maximum mixes the vectors of a word, >= 1; 1 is a plain linear map.
     word_dropout: probability with which a token is read as a learned replacement in training, 0 <= rate < 1.
     identity_dropout: strength, >= 0, with which a token's word is taken for one never seen in training: for a word that
         training met between n different pairs of neighbours with the probability strength / (strength + n), as rare
@@ -53,9 +50,6 @@ def build_word_embed_v1(
         with words that it does not know, and keeps a filter of 128 KB of those that it does. With 0 there is no filter,
         and each unseen word keeps an identity that means nothing.
     mixed_precision: whether to compute in half precision on CUDA.
-    hash_pooling: `"sum"` or `"mean"` of the rows that an attribute or character is hashed to. Sums start small and
-        learn fast; means start with a variance of 1 and learn slowly, so that in many epochs fewer words are learned by
-        heart.
     RETURNS: the embedding, from docs to one array of shape `(len(doc), width)` each.
     RAISES: ValueError for an argument outside these ranges or an unknown attribute, or where there is nothing to embed.
     """
@@ -83,7 +77,6 @@ def build_word_embed_v1(
         static_vectors=include_static_vectors,
         maxout_pieces=maxout_pieces,
         word_dropout=word_dropout,
-        hash_pooling=hash_pooling,
     )
     return with_word_types(
         "word_embed",
@@ -93,7 +86,7 @@ def build_word_embed_v1(
         rows=rows,
         char_rows=None if char_encoder is None else char_rows,
         max_chars=max_chars,
-        vector_width=module.vector_width if include_static_vectors else None,
+        static_vectors=include_static_vectors,
         identity_dropout=identity_dropout,
         mixed_precision=mixed_precision,
     )

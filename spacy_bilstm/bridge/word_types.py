@@ -49,7 +49,7 @@ def with_word_types(
     rows: Sequence[int],
     char_rows: int | None,
     max_chars: int,
-    vector_width: int | None,
+    static_vectors: bool,
     identity_dropout: float = 0.0,
     mixed_precision: bool = False,
 ) -> WordsModel:
@@ -62,9 +62,8 @@ def with_word_types(
     rows: number of rows in the table of each attribute.
     char_rows: number of rows in the table of characters, or None for no characters.
     max_chars: number of characters of a word that are read, >= 1: all, or as many from its start as from its end.
-    vector_width: width to which the vectors of the docs' vocab are projected, or None to read none. The projection is
-        a parameter of the layer, not of the module, as its other width, `nM`, is known only when the layer is
-        initialised or loaded.
+    static_vectors: whether to read the vectors of the docs' vocab. Their projection is a parameter of the layer, not
+        of the module, as its width `nM` is known only when the layer is initialised or loaded.
     identity_dropout: a token of a word that was met in n different contexts gets the identity of a word never seen in
         training with the probability rate / (rate + n), rate >= 0. With a rate all words that training has not met
         share one identity in prediction, too: the attribute `seen` keeps a filter of those that it has. Without one,
@@ -76,16 +75,15 @@ def with_word_types(
         name,
         forward,
         init=init,
-        dims={"nO": nO} if vector_width is None else {"nO": nO, "nM": None},
-        params={} if vector_width is None else {"W": None},
+        dims={"nO": nO, "nM": None} if static_vectors else {"nO": nO},
+        params={"W": None} if static_vectors else {},
         attrs={
             "dropout_rate": 0.0,
             "attrs": list(attrs),
             "rows": list(rows),
             "char_rows": char_rows,
             "max_chars": max_chars,
-            "static_vectors": vector_width is not None,
-            "vector_width": vector_width,
+            "static_vectors": static_vectors,
             "identity_dropout": identity_dropout,
             "seen": make_filter() if identity_dropout else None,
             "familiarity": Familiarity() if identity_dropout else None,
@@ -111,7 +109,7 @@ def init(model: WordsModel, X: list[Doc] | None = None, Y: list[Floats2d] | None
                 "only the docs' vocab tells their width. Pass docs to initialize, or set include_static_vectors to "
                 "false."
             )
-        model.set_param("W", glorot_uniform_init(model.ops, (model.attrs["vector_width"], model.get_dim("nM"))))
+        model.set_param("W", glorot_uniform_init(model.ops, (model.get_dim("nO"), model.get_dim("nM"))))
     if model.attrs["seen"] is not None:
         model.attrs["seen"], model.attrs["familiarity"] = make_filter(), Familiarity()
     get_shim(model).module.reset_parameters()  # type: ignore[operator]

@@ -20,47 +20,34 @@ CHAR_ENCODERS = ("cnn", "bilstm")
 """How characters become a word's vector: a convolution with max pooling, or the last states of a BiLSTM."""
 
 
-HASH_POOLINGS = ("sum", "mean")
-"""How the rows that an id is hashed to become its vector."""
-
-
 class HashEmbed(nn.Module):
-    """Embeds ids by the table rows they are hashed to.
+    """Embeds ids by the sum of the table rows they are hashed to.
 
     With four rows an id, two ids seldom share all of them, so a small table serves any number of ids. These are the
     Bloom embeddings of Serrà and Karatzoglou (2017), as in thinc's `HashEmbed`. The hashing is the caller's.
-
-    Their sum starts small, and moves by four times the learning rate in a step of Adam: it learns fast, and soon knows
-    its ids by heart. Their mean starts with a variance of 1 and moves by the learning rate, as a table without hashing
-    does in torch.
     """
 
-    def __init__(self, rows: int, width: int, pooling: str = "sum") -> None:
+    def __init__(self, rows: int, width: int) -> None:
         """Set up a freshly initialised table.
 
         rows: number of rows of the table, >= 1.
         width: width of the rows, >= 1.
-        pooling: one of `HASH_POOLINGS`.
         """
         super().__init__()
         self.weight = nn.Parameter(torch.empty(rows, width))
-        self.pooling = pooling
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise the table: for sums uniformly between -0.1 and 0.1, as thinc does."""
-        if self.pooling == "sum":
-            nn.init.uniform_(self.weight, -0.1, 0.1)
-        else:
-            nn.init.normal_(self.weight, std=2.0)  # The mean of four has a standard deviation of 1.
+        """Initialise the table uniformly between -0.1 and 0.1, as thinc does."""
+        nn.init.uniform_(self.weight, -0.1, 0.1)
 
     def forward(self, hashed: Tensor) -> Tensor:
         """Embed ids.
 
         hashed: the rows each id is hashed to. Shape `(n_ids, n_hashes)`, int64.
-        RETURNS: the sums or means of these rows. Shape `(n_ids, width)`.
+        RETURNS: the sums of these rows. Shape `(n_ids, width)`.
         """
-        return F.embedding_bag(hashed, self.weight, mode=self.pooling)
+        return F.embedding_bag(hashed, self.weight, mode="sum")
 
 
 class CharacterCNN(nn.Module):
@@ -166,7 +153,6 @@ class WordEmbedding(nn.Module):
         static_vectors: bool = False,
         maxout_pieces: int = 3,
         word_dropout: float = 0.0,
-        hash_pooling: str = "sum",
     ) -> None:
         """Set up an embedding with freshly initialised weights.
 
@@ -178,11 +164,9 @@ class WordEmbedding(nn.Module):
         char_embed_width: width of the characters' vectors, >= 1.
         char_width: width of the vector that the characters give a word, >= 1; even for `"bilstm"`.
         static_vectors: whether types have static vectors.
-        maxout_pieces: number of linear maps whose maximum mixes a type's vectors (Goodfellow et al. 2013), >= 0; 1 is
-            a plain linear map, and with 0 the vectors stay side by side: `width` must then be what those of attributes
-            and characters take, or more with static vectors, whose projection takes the rest.
+        maxout_pieces: number of linear maps whose maximum mixes a type's vectors (Goodfellow et al. 2013), >= 1; 1 is
+            a plain linear map.
         word_dropout: probability with which a token is read as the learned replacement in training, 0 <= rate < 1.
-        hash_pooling: one of `HASH_POOLINGS`, of all tables.
         RAISES: ValueError for arguments outside these ranges, or where there is nothing to embed.
         """
         super().__init__()
@@ -198,7 +182,6 @@ class WordEmbedding(nn.Module):
             static_vectors,
             maxout_pieces,
             word_dropout,
-            hash_pooling,
         )
         self.width = width
         self.word_dropout = word_dropout
@@ -208,20 +191,18 @@ class WordEmbedding(nn.Module):
         self.unknown_vector: nn.Parameter | None = None
         if rows:
             # One table for all attributes, each with its own range of rows: embedded in one call.
-            self.attributes = HashEmbed(sum(rows), attr_width, hash_pooling)
+            self.attributes = HashEmbed(sum(rows), attr_width)
             starts = torch.tensor([0, *rows[:-1]]).cumsum(0)
             self.register_buffer("attribute_starts", starts[:, None], persistent=False)
         if char_encoder is not None:
-            self.characters = HashEmbed(char_rows, char_embed_width, hash_pooling)
+            self.characters = HashEmbed(char_rows, char_embed_width)
             encoder = CharacterCNN if char_encoder == "cnn" else CharacterBiLSTM
             self.char_encoder = encoder(char_embed_width, char_width)
-        own_width = len(rows) * attr_width + (char_encoder is not None) * char_width
         if static_vectors:
-            self.vector_width = width if maxout_pieces else width - own_width
-            self.unknown_vector = nn.Parameter(torch.empty(self.vector_width))
-            own_width += self.vector_width
-        self.mix = nn.Linear(own_width, maxout_pieces * width) if maxout_pieces else None
-        self.norm = nn.LayerNorm(width) if maxout_pieces else None
+            self.unknown_vector = nn.Parameter(torch.empty(width))
+        mixed_width = len(rows) * attr_width + (char_encoder is not None) * char_width + static_vectors * width
+        self.mix = nn.Linear(mixed_width, maxout_pieces * width)
+        self.norm = nn.LayerNorm(width)
         self.replacement = nn.Parameter(torch.empty(width))
         self.reset_parameters()
 
@@ -236,10 +217,9 @@ class WordEmbedding(nn.Module):
                 part.reset_parameters()
         if self.unknown_vector is not None:
             nn.init.zeros_(self.unknown_vector)
-        if self.mix is not None and self.norm is not None:
-            nn.init.xavier_uniform_(self.mix.weight)
-            nn.init.zeros_(self.mix.bias)
-            self.norm.reset_parameters()
+        nn.init.xavier_uniform_(self.mix.weight)
+        nn.init.zeros_(self.mix.bias)
+        self.norm.reset_parameters()
         nn.init.zeros_(self.replacement)
 
     def forward(
@@ -288,7 +268,7 @@ class WordEmbedding(nn.Module):
         """Embed types, as at inference. What the embedding was not set up for is not given.
 
         projection: weights of the linear layer for static vectors. They are handed in, as only the vectors that a
-            pipeline is trained with tell their width. Shape `(self.vector_width, vector_width)`.
+            pipeline is trained with tell their width. Shape `(width, vector_width)`.
         hashed_attrs: the rows that each attribute is hashed to in its table. Shape `(n_types, n_attrs, n_hashes)`,
             int64.
         hashed_chars: the rows that the distinct characters are hashed to. Shape `(n_distinct, n_hashes)`, int64.
@@ -313,10 +293,7 @@ class WordEmbedding(nn.Module):
             assert vectors is not None
             assert has_vector is not None
             parts.append(torch.where(has_vector[:, None], F.linear(vectors, projection), self.unknown_vector))
-        vectors_of_types = torch.cat(parts, dim=1)
-        if self.mix is None or self.norm is None:
-            return vectors_of_types
-        mixed = self.mix(vectors_of_types).view(len(vectors_of_types), -1, self.width).amax(1)
+        mixed = self.mix(torch.cat(parts, dim=1)).view(len(parts[0]), -1, self.width).amax(1)
         return cast(Tensor, self.norm(mixed))
 
 
@@ -337,7 +314,6 @@ def check_arguments(
     static_vectors: bool,
     maxout_pieces: int,
     word_dropout: float,
-    hash_pooling: str,
 ) -> None:
     """Check the arguments of `WordEmbedding`, which documents them.
 
@@ -352,24 +328,13 @@ def check_arguments(
             "A word embedding has nothing to embed: attrs is empty, char_encoder is null and include_static_vectors is "
             'false. Give at least one of them, such as attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"].'
         )
-    if hash_pooling not in HASH_POOLINGS:
-        raise ValueError(f"Unknown hash_pooling '{hash_pooling}'. Use one of: {', '.join(HASH_POOLINGS)}.")
-    sizes = [("width", width), ("attr_width", attr_width)]
+    sizes = [("width", width), ("attr_width", attr_width), ("maxout_pieces", maxout_pieces)]
     sizes += [(f"rows[{i}]", n_rows) for i, n_rows in enumerate(rows)]
     if char_encoder is not None:
         sizes += [("char_rows", char_rows), ("char_embed_width", char_embed_width), ("char_width", char_width)]
     for name, number in sizes:
         if number < 1:
             raise ValueError(f"A word embedding needs {name} >= 1, but {name} is {number}.")
-    if maxout_pieces < 0:
-        raise ValueError(f"A word embedding needs maxout_pieces >= 0, but maxout_pieces is {maxout_pieces}.")
-    own_width = len(rows) * attr_width + (char_encoder is not None) * char_width
-    if not maxout_pieces and (width <= own_width if static_vectors else width != own_width):
-        needed = f"more than {own_width}, so that static vectors have a part of it" if static_vectors else own_width
-        raise ValueError(
-            f"With maxout_pieces = 0 the vectors of {len(rows)} attributes and the characters stay side by side, so "
-            f"width must be {needed}, but it is {width}."
-        )
     if char_encoder == "bilstm" and char_width % 2:
         raise ValueError(
             f"Both directions of the character BiLSTM share char_width in halves, so it must be even, but it is "
