@@ -64,3 +64,13 @@ def test_documents_stand_in_lanes_with_a_reset_between_them(
             groups = itertools.groupby(lane, key=lambda row: row == n_rows)
             found += [tuple(group) for is_reset, group in groups if not is_reset]
         assert sorted(found) == sorted(tuple(int(row) for row in document) for document in wanted)
+
+
+@pytest.mark.parametrize("max_lanes", [16, 128])
+@pytest.mark.parametrize("n_docs", [22, 43, 100])
+def test_lanes_of_documents_of_like_length_are_full(n_docs: int, max_lanes: int) -> None:
+    # As many lanes as have room for all words, divided by the longest document, would be half empty.
+    lengths = [500 + 9 * i % 236 for i in range(n_docs)]
+    layout = LaneLayout.from_lengths(lengths, 2, max_lanes)
+    assert layout.n_steps * layout.n_lanes <= 1.25 * sum(lengths)
+    assert layout.n_lanes >= min(max_lanes, n_docs) // 3
