@@ -10,6 +10,9 @@ from thinc.api import Ops, torch2xp, xp2torch
 from thinc.types import ArrayXd, Floats2d
 from torch import Tensor
 
+# Mean length of documents from which on it takes longer to copy them than to see that they need no copy.
+_MIN_LENGTH = 40
+
 
 def array_to_tensor(array: ArrayXd, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
     """Give a numpy or cupy array as a torch tensor, sharing its memory where that is possible.
@@ -38,16 +41,43 @@ def tensor_to_array(tensor: Tensor, ops: Ops) -> Any:
 
 
 def concatenate_rows(ops: Ops, documents: list[Floats2d], width: int) -> Floats2d:
-    """Lay the rows of several documents one after the other.
+    """Lay the rows of several documents one after the other, without a copy if that is how they are in memory.
 
     ops: thinc's operations for the arrays.
     documents: one array a document, each of shape `(length, width)`.
     width: the width of the rows; of use where there are no documents.
-    RETURNS: all rows. Shape `(sum of lengths, width)`.
+    RETURNS: all rows, which must not be changed. Shape `(sum of lengths, width)`.
     """
     if not documents:
         return ops.alloc2f(0, width)
+    rows = documents[0].base
+    if _are_rows_of(rows, documents):
+        return cast(Floats2d, rows)
     return cast(Floats2d, ops.xp.concatenate([ops.asarray2f(document) for document in documents]))
+
+
+def _are_rows_of(rows: Any, documents: list[Floats2d]) -> bool:
+    """Whether documents are what `split_rows` makes of an array."""
+    if not isinstance(rows, numpy.ndarray) or rows.dtype != numpy.float32 or not rows.flags.c_contiguous:
+        return False
+    # Short documents are copied as fast as they are looked at.
+    if rows.ndim != 2 or len(rows) < _MIN_LENGTH * len(documents):
+        return False
+    if len(rows) != sum(len(document) for document in documents):
+        return False
+    place = _get_address(rows)
+    for document in documents:
+        if document.base is not rows or document.shape[1:] != rows.shape[1:]:
+            return False
+        if len(document) and (_get_address(document) != place or not document.flags.c_contiguous):
+            return False
+        place += document.nbytes
+    return True
+
+
+def _get_address(array: Any) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def split_rows(rows: Floats2d, lengths: list[int]) -> list[Floats2d]:

@@ -16,6 +16,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
+from ..bridge.convert import split_rows
 from ..bridge.crf import (
     CRFLayer,
     CRFLoss,
@@ -26,11 +27,13 @@ from ..bridge.crf import (
     decode,
     decode_k_best,
 )
+from ..bridge.labels import score_labels
 from .entities import N_POSITIONS, Spans, Tokens, find_allowed_tags, find_doc_starts, find_spans, write_entities
 from .factories import DEFAULT_TOK2VEC_MODEL
 from .loading import SafeLoading
 from .ner_gold import Gold, read_incorrect_spans
 from .ner_scorer import score_ner
+from .tagging import is_linear
 
 DEFAULT_NER_MODEL = Config(
     {"@architectures": "spacy-bilstm.CRFTagger.v1", "nO": None, "tok2vec": DEFAULT_TOK2VEC_MODEL}
@@ -381,7 +384,11 @@ class BiLSTMEntityRecognizer(SafeLoading):
             )
         if not any(len(doc) for doc in docs):  # Not every model takes a batch of nothing.
             return [self.model.ops.alloc2f(0, self._n_tags) for _ in docs]
-        return self.model.predict(docs)
+        if not is_linear(self.model, "output_layer", self._crf):
+            return self.model.predict(docs)
+        tok2vec, output = self.model.get_ref("tok2vec"), self.model.get_ref("output_layer")
+        scores = score_labels(tok2vec.predict(docs), output.get_param("W"), output.get_param("b"))
+        return split_rows(scores, [len(doc) for doc in docs])
 
 
 def make_bilstm_ner(

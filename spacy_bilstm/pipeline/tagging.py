@@ -28,7 +28,7 @@ class FastTagging(SafeLoading):
         RETURNS: the labels' numbers, one array a doc. Shape `(len(doc),)` each.
         """
         docs = list(docs)
-        if not self._is_linear or not isinstance(self.model.ops, NumpyOps) or not any(len(doc) for doc in docs):
+        if not is_linear(self.model, "softmax") or not any(len(doc) for doc in docs):
             labels: list[Any] = super().predict(docs)
             return labels
         tok2vec, softmax = self.model.get_ref("tok2vec"), self.model.get_ref("softmax")
@@ -36,11 +36,16 @@ class FastTagging(SafeLoading):
         ends = numpy.cumsum([len(doc) for doc in docs])
         return [best[end - len(doc) : end] for doc, end in zip(docs, ends.tolist(), strict=True)]
 
-    @property
-    def _is_linear(self) -> bool:
-        """Whether the model is a tok2vec and a softmax and nothing else, as `spacy.Tagger.v2` makes it."""
-        model = self.model
-        if not (model.has_ref("tok2vec") and model.has_ref("softmax")) or len(model.layers) != 2:
-            return False
-        tok2vec, output = model.layers
-        return tok2vec is model.get_ref("tok2vec") and output.layers == [model.get_ref("softmax")]
+
+def is_linear(model: Model[list[Doc], Any], output: str, *others: Model[Any, Any]) -> bool:
+    """Whether a model on CPU is a tok2vec and a linear layer, as `spacy.Tagger.v2` makes it.
+
+    model: the model.
+    output: name of its reference to the linear layer, which is inside `with_array`.
+    others: further layers that it must have behind that one.
+    """
+    if not (model.has_ref("tok2vec") and model.has_ref(output)) or not isinstance(model.ops, NumpyOps):
+        return False
+    tok2vec, *layers = model.layers
+    with_output = layers and layers[0].layers == [model.get_ref(output)]
+    return tok2vec is model.get_ref("tok2vec") and bool(with_output) and layers[1:] == list(others)

@@ -12,7 +12,7 @@ from thinc.api import Model, fix_random_seed, with_array
 from toy_corpus import make_docs, make_examples
 from toy_pipelines import BILSTM, EMBED, GRU, LISTENER, WIDTH, add_stock_pipe, get_annotations, make_tok2vec, overfit
 
-from spacy_bilstm.pipeline.tagging import FastTagging
+from spacy_bilstm.pipeline.tagging import FastTagging, is_linear
 
 FACTORIES = ["bilstm_tok2vec", "bilstm_tagger", "bilstm_morphologizer"]
 TRAINABLE = {
@@ -120,7 +120,7 @@ def test_fast_tags_are_those_of_spacys_own_way(name: str) -> None:
     docs = [nlp.make_doc(""), *(doc.copy() for doc in make_docs(nlp.vocab)), nlp.make_doc("")]
     stock = super(FastTagging, pipe).predict(docs)
     assert [labels.tolist() for labels in pipe.predict(docs)] == [labels.tolist() for labels in stock]
-    assert pipe._is_linear
+    assert is_linear(pipe.model, "softmax")
     assert len({label for labels in stock for label in labels.tolist()}) > 1
 
 

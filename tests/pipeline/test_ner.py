@@ -14,9 +14,11 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.util import minibatch
-from thinc.api import Adam, Config, fix_random_seed
+from thinc.api import Adam, Config, Model, fix_random_seed
 from toy_corpus import PEOPLE, PLACES, make_docs, make_examples
 from toy_pipelines import BILSTM, LISTENER, get_distance, get_weights, make_tok2vec, overfit, update
+
+from spacy_bilstm.pipeline.tagging import is_linear
 
 MODEL = {"@architectures": "spacy-bilstm.CRFTagger.v1", "tok2vec": make_tok2vec(BILSTM)}
 KEY = "confident"
@@ -291,6 +293,18 @@ def test_gold_in_whitespace_is_no_error(nlp: Language) -> None:
     reference = Doc(nlp.vocab, words=words, ents=["B-PERSON", "I-PERSON", "O"])
     losses = nlp.update([Example(Doc(nlp.vocab, words=words), reference)])
     assert numpy.isfinite(losses["bilstm_ner"])
+
+
+def test_emissions_are_those_of_the_model(nlp: Language) -> None:
+    pipe = nlp.get_pipe("bilstm_ner")
+    docs = [nlp.make_doc(""), *(nlp.make_doc(text) for text in TEXTS), nlp.make_doc("")]
+    assert is_linear(pipe.model, "output_layer", pipe.model.get_ref("crf"))
+    for fast, stock in zip(pipe._emit(docs), pipe.model.predict(docs), strict=True):
+        assert_allclose(fast, stock, atol=1e-5)
+    # A model with a further layer is called as it is.
+    pipe.model.layers.append(Model("double", lambda model, X, is_train: ([2 * x for x in X], lambda dX: dX)))
+    for fast, stock in zip(pipe._emit(docs), pipe.model.predict(docs), strict=True):
+        numpy.testing.assert_array_equal(fast, stock)
 
 
 def test_averages_reach_the_crf() -> None:
