@@ -50,13 +50,13 @@ def concatenate_rows(ops: Ops, documents: list[Floats2d], width: int) -> Floats2
     """
     if not documents:
         return ops.alloc2f(0, width)
-    rows = documents[0].base
+    rows = getattr(documents[0], "base", None)
     if _are_rows_of(rows, documents):
         return cast(Floats2d, rows)
     return cast(Floats2d, ops.xp.concatenate([ops.asarray2f(document) for document in documents]))
 
 
-def _are_rows_of(rows: Any, documents: list[Floats2d]) -> bool:
+def _are_rows_of(rows: Any, documents: list[Any]) -> bool:
     """Whether documents are what `split_rows` makes of an array."""
     if not isinstance(rows, numpy.ndarray) or rows.dtype != numpy.float32 or not rows.flags.c_contiguous:
         return False

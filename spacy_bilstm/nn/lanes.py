@@ -164,13 +164,17 @@ def run_lstm(directions: Sequence[Sequence[Tensor]], rows: Tensor, layout: LaneL
         width = weights[0].shape[1]
         closing = input_weight.new_full((4 * width, 1), _CLOSED)
         closing[2 * width : 3 * width] = 0.0
-        initial = rows.new_zeros((1, layout.n_lanes, width))
-        lanes = extended.index_select(0, lane_rows).view(layout.n_steps, layout.n_lanes, -1)
         all_weights = [torch.cat((input_weight, closing), 1), *weights]
         # has_biases, num_layers, dropout, train, bidirectional, batch_first
         options = (True, 1, 0.0, False, False, False)
-        output = torch.lstm(lanes, (initial, initial), all_weights, *options)[0]
-        states.append(output.flatten(0, 1).index_select(0, places))
+        hidden = cell = rows.new_zeros((1, layout.segments[0].n_lanes, width))
+        of_places = rows.new_empty((len(lane_rows), width))
+        for part in layout.segments:
+            lanes = extended.index_select(0, lane_rows[part.start : part.end]).view(part.n_steps, part.n_lanes, -1)
+            initial = (hidden[:, : part.n_lanes].contiguous(), cell[:, : part.n_lanes].contiguous())
+            output, hidden, cell = torch.lstm(lanes, initial, all_weights, *options)
+            of_places[part.start : part.end] = output.flatten(0, 1)
+        states.append(of_places.index_select(0, places))
     return torch.cat(states, 1)
 
 
@@ -186,35 +190,71 @@ def run_gates(weights: LaneWeights, gates: Tensor, gate_rows: Tensor, layout: La
     n_directions, width, _ = weights.recurrent.shape
     table = torch.cat((gates, weights.reset)).flatten(0, 1)
     index = torch.cat((gate_rows, gate_rows.new_tensor([len(gates)])))[layout.rows]
-    index = (index * n_directions + torch.arange(n_directions)[:, None]).view(n_directions, layout.n_steps, -1)
-    steps = index.transpose(0, 1).flatten(1)
-    states = gates.new_empty((layout.n_steps, n_directions, layout.n_lanes, width))
-    keep = (layout.rows < len(gate_rows)).view(n_directions, layout.n_steps, -1, 1).transpose(0, 1)
-    product = PRODUCTS[weights.precision](weights.recurrent, layout.n_lanes)
-    _LOOPS[weights.cell](product, weights.recurrent_bias, table, steps, states, keep)
-    # The place of a state among those of all steps and directions.
-    step, lane = layout.places // layout.n_lanes, layout.places % layout.n_lanes
-    places = (step * n_directions + torch.arange(n_directions)[:, None]) * layout.n_lanes + lane
-    return states.view(-1, width).index_select(0, places.T.flatten()).view(len(gate_rows), -1)
+    index = index * n_directions + torch.arange(n_directions)[:, None]
+    is_row = layout.rows < len(gate_rows)
+    n_places = layout.rows.shape[1]
+    states = gates.new_empty((n_directions * n_places, width))
+    places = torch.empty_like(layout.rows)
+    hidden = cell = gates.new_zeros((n_directions, layout.segments[0].n_lanes, width))
+    for part in layout.segments:
+        shape = (part.n_steps, n_directions, part.n_lanes)
+        of_part = slice(part.start, part.end)
+        steps, keep = (
+            values[:, of_part].view(n_directions, part.n_steps, part.n_lanes).transpose(0, 1)
+            for values in (index, is_row)
+        )
+        numbers = slice(n_directions * part.start, n_directions * part.end)
+        states_of_part = states[numbers].view(*shape, width)
+        product = PRODUCTS[weights.precision](weights.recurrent, part.n_lanes)
+        cell = cell[:, : part.n_lanes].clone()
+        _LOOPS[weights.cell](
+            product,
+            weights.recurrent_bias,
+            table,
+            steps.flatten(1),
+            states_of_part,
+            keep,
+            hidden[:, : part.n_lanes],
+            cell,
+        )
+        hidden = states_of_part[-1]
+        # The place of a state among those of all segments, steps and directions.
+        of_states = torch.arange(numbers.start, numbers.stop).view(shape)
+        places[:, of_part] = of_states.transpose(0, 1).flatten(1)
+    chosen = places.gather(1, layout.places)
+    return states.index_select(0, chosen.T.flatten()).view(len(gate_rows), -1)
 
 
-# Each loop writes the hidden states of all steps.
+# Each loop writes the hidden states of all steps of a segment.
 #
 # product: of hidden states and recurrent weights.
 # bias: of that product.
 # table: input gates, one row a direction. Shape `(n, n_gates * hidden_width)`.
 # steps: the rows of the table that each step reads. Shape `(n_steps, n_directions * n_lanes)`.
 # states: memory for the hidden states. Shape `(n_steps, n_directions, n_lanes, hidden_width)`.
-# keep: whether a place is no reset. Shape `(n_steps, n_directions, n_lanes, 1)`.
+# keep: whether a place is no reset. Shape `(n_steps, n_directions, n_lanes)`.
+# hidden: the hidden states before the first step. Shape `(n_directions, n_lanes, hidden_width)`.
+# twice_cell: twice the cell states before the first step, and after the last one afterwards. Of that shape; unused but
+#     by the LSTM.
 
 
-def _loop_rnn(product: FloatProduct, bias: Tensor, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
+def _loop_rnn(
+    product: FloatProduct,
+    bias: Tensor,
+    table: Tensor,
+    steps: Tensor,
+    states: Tensor,
+    keep: Tensor,
+    hidden: Tensor,
+    twice_cell: Tensor,
+) -> None:
     minus_one = table.new_tensor(-1.0)
-    hidden = torch.zeros_like(states[0])
-    flat = hidden.new_empty((steps.shape[1], table.shape[1]))
+    flat = table.new_empty((steps.shape[1], table.shape[1]))
     gates = flat.view_as(hidden)
     # Nothing that is added to a tanh makes it zero: a reset is a product.
-    for rows, state, kept in zip(steps.unbind(), states.unbind(), keep.to(table.dtype).unbind(), strict=True):
+    for rows, state, kept in zip(
+        steps.unbind(), states.unbind(), keep.unsqueeze(-1).to(table.dtype).unbind(), strict=True
+    ):
         torch.index_select(table, 0, rows, out=flat)
         product.add_to(gates, hidden)
         torch.sigmoid(gates, out=state)
@@ -222,10 +262,18 @@ def _loop_rnn(product: FloatProduct, bias: Tensor, table: Tensor, steps: Tensor,
         hidden = state.mul_(kept)
 
 
-def _loop_gru(product: FloatProduct, bias: Tensor, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
+def _loop_gru(
+    product: FloatProduct,
+    bias: Tensor,
+    table: Tensor,
+    steps: Tensor,
+    states: Tensor,
+    keep: Tensor,
+    hidden: Tensor,
+    twice_cell: Tensor,
+) -> None:
     minus_one = table.new_tensor(-1.0)
     n_directions, n_lanes, width = states.shape[1:]
-    hidden = torch.zeros_like(states[0])
     flat = hidden.new_empty((steps.shape[1], table.shape[1]))
     reset_and_update, new = flat.view(n_directions, n_lanes, -1).split((2 * width, width), -1)
     reset, update = reset_and_update.chunk(2, -1)
@@ -240,10 +288,18 @@ def _loop_gru(product: FloatProduct, bias: Tensor, table: Tensor, steps: Tensor,
         hidden = torch.lerp(new, hidden, update, out=state)
 
 
-def _loop_lstm(product: FloatProduct, bias: Tensor, table: Tensor, steps: Tensor, states: Tensor, keep: Tensor) -> None:
+def _loop_lstm(
+    product: FloatProduct,
+    bias: Tensor,
+    table: Tensor,
+    steps: Tensor,
+    states: Tensor,
+    keep: Tensor,
+    hidden: Tensor,
+    twice_cell: Tensor,
+) -> None:
     minus_one = table.new_tensor(-1.0)
     n_directions, n_lanes, width = states.shape[1:]
-    hidden, twice_cell = torch.zeros_like(states[0]), torch.zeros_like(states[0])
     flat = hidden.new_empty((steps.shape[1], table.shape[1]))
     gates = flat.view(n_directions, n_lanes, -1)
     input_gate, forget_gate, candidate, output_gate = gates.split(width, -1)
@@ -260,7 +316,7 @@ def _loop_lstm(product: FloatProduct, bias: Tensor, table: Tensor, steps: Tensor
 
 # Which gate is a tanh. In torch's order: the new state; reset, update, new; input, forget, candidate, output.
 _TANH_GATE = {"rnn": 0, "gru": 2, "lstm": 2}
-_LOOPS: dict[str, Callable[[FloatProduct, Tensor, Tensor, Tensor, Tensor, Tensor], None]] = {
+_LOOPS: dict[str, Callable[[FloatProduct, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], None]] = {
     "rnn": _loop_rnn,
     "gru": _loop_gru,
     "lstm": _loop_lstm,

@@ -52,15 +52,22 @@ def test_documents_stand_in_lanes_with_a_reset_between_them(
 ) -> None:
     layout = LaneLayout.from_lengths(lengths, n_directions, max_lanes)
     n_rows = sum(lengths)
-    assert layout.n_lanes <= max_lanes
-    # The longest lane is at most one document longer than the mean.
-    assert layout.n_steps <= (n_rows + len(lengths)) / layout.n_lanes + max(lengths) + 1
+    n_lanes = [part.n_lanes for part in layout.segments]
+    assert n_lanes == sorted(set(n_lanes), reverse=True)
+    assert n_lanes[0] <= max_lanes
+    assert [part.start for part in layout.segments] == [0, *(part.end for part in layout.segments[:-1])]
     documents = [tuple(document) for document in torch.arange(n_rows).split(lengths) if len(document)]
     for direction, wanted in enumerate([documents, [document[::-1] for document in documents]][:n_directions]):
         rows = layout.rows[direction]
         assert rows[layout.places[direction]].tolist() == list(range(n_rows))
+        lanes: list[list[int]] = [[] for _ in range(n_lanes[0])]
+        for part in layout.segments:
+            for lane, of_lane in zip(
+                lanes, rows[part.start : part.end].view(-1, part.n_lanes).T.tolist(), strict=False
+            ):
+                lane += of_lane
         found: list[tuple[int, ...]] = []
-        for lane in rows.view(layout.n_steps, layout.n_lanes).T.tolist():
+        for lane in lanes:
             groups = itertools.groupby(lane, key=lambda row: row == n_rows)
             found += [tuple(group) for is_reset, group in groups if not is_reset]
         assert sorted(found) == sorted(tuple(int(row) for row in document) for document in wanted)
@@ -68,9 +75,15 @@ def test_documents_stand_in_lanes_with_a_reset_between_them(
 
 @pytest.mark.parametrize("max_lanes", [16, 128])
 @pytest.mark.parametrize("n_docs", [22, 43, 100])
-def test_lanes_of_documents_of_like_length_are_full(n_docs: int, max_lanes: int) -> None:
+def test_lanes_of_long_documents_are_full(n_docs: int, max_lanes: int) -> None:
     # As many lanes as have room for all words, divided by the longest document, would be half empty.
     lengths = [500 + 9 * i % 236 for i in range(n_docs)]
     layout = LaneLayout.from_lengths(lengths, 2, max_lanes)
-    assert layout.n_steps * layout.n_lanes <= 1.25 * sum(lengths)
-    assert layout.n_lanes >= min(max_lanes, n_docs) // 3
+    assert layout.rows.shape[1] <= 1.05 * sum(lengths)
+    assert layout.segments[0].n_lanes >= min(max_lanes, n_docs) // 3
+
+
+def test_a_long_document_goes_on_alone() -> None:
+    layout = LaneLayout.from_lengths([10] * 20 + [1000], 2, 128)
+    assert layout.segments[-1].n_lanes == 1
+    assert layout.rows.shape[1] <= 1300
