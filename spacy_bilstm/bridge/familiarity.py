@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 from numpy.typing import NDArray
+from spacy.tokens import Doc
 
 from .seen_words import Hashes, add_words, are_seen, make_filter
 
@@ -14,6 +15,29 @@ _N_COUNTS = 2**20
 _N_CONTEXT_BITS = 2**23
 _MAX_COUNT = 255
 _MULTIPLIERS = numpy.array([0x9E3779B97F4A7C15, 0xD1342543DE82EF95, 0xAF251AF3B0F025B5], dtype="uint64")
+
+
+# Where a doc says that its text was made for training.
+_AUGMENTED = "spacy_bilstm_augmented"
+
+
+def mark_as_augmented(doc: Doc) -> None:
+    """Say of a doc that its text is not one of the corpus: what its words meet there counts for nothing.
+
+    Otherwise names that are put into each other's places would become familiar in a few epochs, and what a model does
+    with names that it has never seen would be trained less and less.
+
+    doc: the doc.
+    """
+    doc.user_data[_AUGMENTED] = True
+
+
+def is_augmented(doc: Doc) -> bool:
+    """Whether a doc was marked so.
+
+    doc: the doc.
+    """
+    return _AUGMENTED in doc.user_data
 
 
 class Familiarity:
@@ -38,9 +62,10 @@ class Familiarity:
         words: hashes of the words of documents, one after the other. Shape `(n_words,)`.
         lengths: number of words of each document, each >= 0; they sum to n_words.
         """
-        ends = numpy.cumsum(lengths, dtype="int64")
+        length = numpy.asarray(lengths, dtype="int64")
+        ends = length.cumsum()
         has_left, has_right = numpy.ones((2, len(words) + 1), dtype=bool)
-        has_left[ends - lengths] = has_right[ends - 1] = False
+        has_left[ends - length] = has_right[ends - 1] = False
         left = numpy.where(has_left[:-1], numpy.roll(words, 1), 0)
         right = numpy.where(has_right[:-1], numpy.roll(words, -1), 0)
         contexts = left * _MULTIPLIERS[0] + words * _MULTIPLIERS[1] + right * _MULTIPLIERS[2]

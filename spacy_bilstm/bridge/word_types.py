@@ -7,6 +7,7 @@ so whatever costs something is done once a type: hashing, reading characters, lo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any, cast
 
 import numpy
@@ -20,7 +21,7 @@ from thinc.types import ArrayXd, Floats2d
 from torch import Tensor, nn
 
 from .convert import array_to_tensor, concatenate_rows, split_rows, tensor_to_array
-from .familiarity import Familiarity
+from .familiarity import Familiarity, is_augmented
 from .seen_words import add_words, are_seen, make_filter
 from .shim import TorchShim, get_shim
 
@@ -161,7 +162,7 @@ def extract_types(model: WordsModel, docs: list[Doc], is_train: bool = False) ->
     features = extract_features(docs, columns)
     identities = [i for i, column in enumerate(columns) if column in _IDENTITY_ATTRS]
     if is_train and model.attrs["identity_dropout"] and identities:
-        is_dropped = _draw_dropped(model, features[:, identities[0]], [len(doc) for doc in docs])
+        is_dropped = _draw_dropped(model, features[:, identities[0]], docs)
         features = numpy.column_stack((features, is_dropped.astype("uint64")))
         columns.append(_DROPPED)
     representatives, token_types = find_types(features)
@@ -252,12 +253,15 @@ def _get_to_know(model: WordsModel, values: dict[int | str, NDArray[numpy.uint64
         add_words(seen, values[attr])
 
 
-def _draw_dropped(model: WordsModel, words: NDArray[numpy.uint64], lengths: list[int]) -> NDArray[numpy.bool_]:
+def _draw_dropped(model: WordsModel, words: NDArray[numpy.uint64], docs: list[Doc]) -> NDArray[numpy.bool_]:
     """Say which tokens lose their identity: rather those of words that are rare in training."""
     familiarity: Familiarity = model.attrs["familiarity"]
-    familiarity.meet(words, lengths)
+    is_of_corpus = [not is_augmented(doc) for doc in docs]
+    met = words[numpy.repeat(is_of_corpus, [len(doc) for doc in docs])]
+    familiarity.meet(met, [len(doc) for doc in compress(docs, is_of_corpus)])
     rate = model.attrs["identity_dropout"]
-    return cast(NDArray[numpy.bool_], numpy.random.random(len(words)) < rate / (rate + familiarity.count(words)))
+    n_contexts = numpy.maximum(familiarity.count(words), 1)
+    return cast(NDArray[numpy.bool_], numpy.random.random(len(words)) < rate / (rate + n_contexts))
 
 
 def _identify(model: WordsModel, values: dict[int | str, NDArray[numpy.uint64]], attr: int) -> NDArray[numpy.uint64]:

@@ -11,6 +11,8 @@ from spacy.attrs import DEP, ENT_ID, ENT_IOB, ENT_KB_ID, ENT_TYPE, HEAD, LEMMA, 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from ..bridge.familiarity import mark_as_augmented
+
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 
 # What a name brings with it, and what stays with its place in the sentence.
@@ -112,4 +114,6 @@ def _augment(example: Example, names: Names, swap_entities: float, lower_case: f
     reference.from_array([*_WORD_ATTRS, *place_attrs], values)
     reference.cats = dict(doc.cats)
     reference.spans.from_bytes(doc.spans.to_bytes())
-    return Example(Doc(doc.vocab, words=words, spaces=spaces), reference)
+    predicted = Doc(doc.vocab, words=words, spaces=spaces)
+    mark_as_augmented(predicted)
+    return Example(predicted, reference)

@@ -22,6 +22,7 @@ from spacy.vocab import Vocab
 from thinc.api import Adam, Config, HashEmbed, Model, fix_random_seed, set_dropout_rate
 
 from spacy_bilstm.bridge import word_types
+from spacy_bilstm.bridge.familiarity import mark_as_augmented
 from spacy_bilstm.bridge.shim import TorchShim
 
 # Repeatable, as the gradient of a maximum jumps where two numbers are equal but for rounding.
@@ -456,6 +457,28 @@ def test_rare_words_are_dropped_more_often_than_frequent_ones() -> None:
     assert 0.4 < word < 0.6  # Met between one pair of neighbours.
     assert the < 0.1
     assert of < 0.1
+
+
+def test_names_in_other_places_do_not_become_familiar() -> None:
+    """Each epoch puts them between other neighbours, but the corpus has them once."""
+    vocab = spacy.blank("en").vocab
+    model = make_model(attrs=["NORM"], rows=[500], identity_dropout=1.0)
+    model.initialize(X=[Doc(vocab, words=["the"])])
+    names = [Doc(vocab, words=["of", f"name{i}", "in"]) for i in range(10)]
+    model.begin_update(names)
+    swapped = [Doc(vocab, words=[f"left{i}", f"name{i % 10}", f"right{i}"]) for i in range(500)]
+    for doc in swapped:
+        mark_as_augmented(doc)
+    for start in range(0, 500, 50):
+        model.begin_update(swapped[start : start + 50])
+    familiarity = model.attrs["familiarity"]
+    hashes = {word: numpy.array([vocab.strings[word]], dtype="uint64") for word in ("name3", "in", "left3")}
+    assert {word: int(familiarity.count(key)[0]) for word, key in hashes.items()} == {"name3": 1, "in": 10, "left3": 0}
+    # What was met in augmented text alone is as rare as can be, but not always dropped.
+    unseen = word_types.hash_attributes([numpy.array([1], dtype="uint64")], [500])[0, 0]
+    types = [word_types.extract_types(model, swapped, is_train=True) for _ in range(2)]
+    dropped = [(each["hashed_attrs"][each["token_types"]].numpy() == unseen).all(-1).mean() for each in types]
+    assert all(0.4 < share < 0.6 for share in dropped)
 
 
 def test_unseen_words_keep_their_characters(docs: list[Doc]) -> None:

@@ -11,6 +11,8 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import registry
 
+from spacy_bilstm.bridge.familiarity import is_augmented
+
 VOCAB = spacy.blank("en").vocab
 PEOPLE, PLACES = ("Ada", "Ada Byron", "Grace Hopper", "Alan"), ("Oslo", "New York")
 NAMES = [*(("PER", name) for name in PEOPLE), *(("LOC", name) for name in PLACES)]
@@ -62,6 +64,7 @@ def test_only_names_change_and_take_their_annotation_with_them(
     assert len(examples) == len(docs)
     for example in examples:
         doc = example.reference
+        assert is_augmented(example.predicted) == (id(doc) not in originals)
         if id(doc) in originals:
             continue
         assert [token.text for token in example.predicted] == [token.text for token in doc]
