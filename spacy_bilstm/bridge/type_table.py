@@ -170,6 +170,8 @@ def _find_types(
     def compute(types: Indices) -> Tensor:
         some = {column: of_types[types] for column, of_types in values.items()}
         rows = _embed_types(embed, docs, some, representatives[types])
+        if not _get_module(encode).may_start_from_gates:
+            return rows
         return torch.cat((rows, contents.gate_weights.compute_gates(rows).flatten(1)), 1)
 
     types = table.look_up(contents, identify_types(embed, docs, values), compute)

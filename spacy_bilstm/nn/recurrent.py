@@ -288,6 +288,11 @@ class RecurrentEncoder(nn.Module):
         """Give what `compute_gates` of the first layer is for `encode_gates`: a copy of the present weights."""
         return self._layer(0).get_lane_weights(self.inference_precision)
 
+    @property
+    def may_start_from_gates(self) -> bool:
+        """Whether `encode_gates` is ever faster than `forward`; oneDNN's LSTM of bfloat16 always is."""
+        return self._layer(0).cell != "lstm" or self.inference_precision != "bfloat16"
+
     def starts_from_gates(self, lengths: Sequence[int]) -> bool:
         """Say whether `encode_gates` is faster than `forward` where gates are to be had for nothing.
 
@@ -295,7 +300,7 @@ class RecurrentEncoder(nn.Module):
         """
         if self._layer(0).cell != "lstm" or self.inference_precision == "int8":
             return True
-        if self.inference_precision == "bfloat16":  # oneDNN's LSTM of bfloat16 is faster than the loop could be.
+        if not self.may_start_from_gates:
             return False
         # The loop over steps has too little to do in each where few documents are long; oneDNN's LSTM does not mind.
         n_rows, n_steps = sum(lengths), max(lengths)

@@ -110,6 +110,20 @@ def test_a_type_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert get_table_statistics(model)[:3] == (n_types, n_types, n_types)
 
 
+def test_gates_that_no_run_reads_are_not_kept() -> None:
+    docs = make_docs(make_vocab())
+    sizes = []
+    for precision in ("float32", "bfloat16"):
+        model = make_model(docs, inference_precision=precision)
+        first = model.predict(docs)
+        for again, once in zip(model.predict(docs), first, strict=True):
+            numpy.testing.assert_array_equal(again, once)
+        statistics = get_table_statistics(model)
+        assert statistics.hits == statistics.n_types
+        sizes.append(statistics.n_bytes)
+    assert sizes[1] < sizes[0] / 2
+
+
 def test_what_was_used_last_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     vocab = make_vocab()
     model = make_model(make_docs(vocab), 4 * TYPE_BYTES)
