@@ -21,6 +21,7 @@ def build_word_embed_v1(
     word_dropout: float = 0.0,
     identity_dropout: float = 0.0,
     mixed_precision: bool = False,
+    hash_pooling: str = "sum",
 ) -> WordsModel:
     """Embed words by hashed attributes, characters and static vectors; takes the place of `spacy.MultiHashEmbed.v2`.
 
@@ -50,6 +51,9 @@ def build_word_embed_v1(
         with words that it does not know, and keeps a filter of 128 KB of those that it does. With 0 there is no filter,
         and each unseen word keeps an identity that means nothing.
     mixed_precision: whether to compute in half precision on CUDA.
+    hash_pooling: `"sum"` or `"mean"` of the rows that an attribute or character is hashed to. Sums start small and
+        learn fast; means start with a variance of 1 and learn slowly, so that in many epochs fewer words are learned by
+        heart.
     RETURNS: the embedding, from docs to one array of shape `(len(doc), width)` each.
     RAISES: ValueError for an argument outside these ranges or an unknown attribute, or where there is nothing to embed.
     """
@@ -77,6 +81,7 @@ def build_word_embed_v1(
         static_vectors=include_static_vectors,
         maxout_pieces=maxout_pieces,
         word_dropout=word_dropout,
+        hash_pooling=hash_pooling,
     )
     return with_word_types(
         "word_embed",

@@ -20,34 +20,47 @@ CHAR_ENCODERS = ("cnn", "bilstm")
 """How characters become a word's vector: a convolution with max pooling, or the last states of a BiLSTM."""
 
 
+HASH_POOLINGS = ("sum", "mean")
+"""How the rows that an id is hashed to become its vector."""
+
+
 class HashEmbed(nn.Module):
-    """Embeds ids by the sum of the table rows they are hashed to.
+    """Embeds ids by the table rows they are hashed to.
 
     With four rows an id, two ids seldom share all of them, so a small table serves any number of ids. These are the
     Bloom embeddings of Serrà and Karatzoglou (2017), as in thinc's `HashEmbed`. The hashing is the caller's.
+
+    Their sum starts small, and moves by four times the learning rate in a step of Adam: it learns fast, and soon knows
+    its ids by heart. Their mean starts with a variance of 1 and moves by the learning rate, as a table without hashing
+    does in torch.
     """
 
-    def __init__(self, rows: int, width: int) -> None:
+    def __init__(self, rows: int, width: int, pooling: str = "sum") -> None:
         """Set up a freshly initialised table.
 
         rows: number of rows of the table, >= 1.
         width: width of the rows, >= 1.
+        pooling: one of `HASH_POOLINGS`.
         """
         super().__init__()
+        self.pooling = pooling
         self.weight = nn.Parameter(torch.empty(rows, width))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise the table uniformly between -0.1 and 0.1, as thinc does."""
-        nn.init.uniform_(self.weight, -0.1, 0.1)
+        """Initialise the table: for sums uniformly between -0.1 and 0.1, as thinc does."""
+        if self.pooling == "sum":
+            nn.init.uniform_(self.weight, -0.1, 0.1)
+        else:
+            nn.init.normal_(self.weight, std=2.0)  # The mean of four has a standard deviation of 1.
 
     def forward(self, hashed: Tensor) -> Tensor:
         """Embed ids.
 
         hashed: the rows each id is hashed to. Shape `(n_ids, n_hashes)`, int64.
-        RETURNS: the sums of these rows. Shape `(n_ids, width)`.
+        RETURNS: the sums or means of these rows. Shape `(n_ids, width)`.
         """
-        return F.embedding_bag(hashed, self.weight, mode="sum")
+        return F.embedding_bag(hashed, self.weight, mode=self.pooling)
 
 
 class CharacterCNN(nn.Module):
@@ -153,6 +166,7 @@ class WordEmbedding(nn.Module):
         static_vectors: bool = False,
         maxout_pieces: int = 3,
         word_dropout: float = 0.0,
+        hash_pooling: str = "sum",
     ) -> None:
         """Set up an embedding with freshly initialised weights.
 
@@ -167,6 +181,7 @@ class WordEmbedding(nn.Module):
         maxout_pieces: number of linear maps whose maximum mixes a type's vectors (Goodfellow et al. 2013), >= 1; 1 is
             a plain linear map.
         word_dropout: probability with which a token is read as the learned replacement in training, 0 <= rate < 1.
+        hash_pooling: one of `HASH_POOLINGS`, of all tables.
         RAISES: ValueError for arguments outside these ranges, or where there is nothing to embed.
         """
         super().__init__()
@@ -182,6 +197,7 @@ class WordEmbedding(nn.Module):
             static_vectors,
             maxout_pieces,
             word_dropout,
+            hash_pooling,
         )
         self.width = width
         self.word_dropout = word_dropout
@@ -191,11 +207,11 @@ class WordEmbedding(nn.Module):
         self.unknown_vector: nn.Parameter | None = None
         if rows:
             # One table for all attributes, each with its own range of rows: embedded in one call.
-            self.attributes = HashEmbed(sum(rows), attr_width)
+            self.attributes = HashEmbed(sum(rows), attr_width, hash_pooling)
             starts = torch.tensor([0, *rows[:-1]]).cumsum(0)
             self.register_buffer("attribute_starts", starts[:, None], persistent=False)
         if char_encoder is not None:
-            self.characters = HashEmbed(char_rows, char_embed_width)
+            self.characters = HashEmbed(char_rows, char_embed_width, hash_pooling)
             encoder = CharacterCNN if char_encoder == "cnn" else CharacterBiLSTM
             self.char_encoder = encoder(char_embed_width, char_width)
         if static_vectors:
@@ -314,6 +330,7 @@ def check_arguments(
     static_vectors: bool,
     maxout_pieces: int,
     word_dropout: float,
+    hash_pooling: str,
 ) -> None:
     """Check the arguments of `WordEmbedding`, which documents them.
 
@@ -328,6 +345,8 @@ def check_arguments(
             "A word embedding has nothing to embed: attrs is empty, char_encoder is null and include_static_vectors is "
             'false. Give at least one of them, such as attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"].'
         )
+    if hash_pooling not in HASH_POOLINGS:
+        raise ValueError(f"Unknown hash_pooling '{hash_pooling}'. Use one of: {', '.join(HASH_POOLINGS)}.")
     sizes = [("width", width), ("attr_width", attr_width), ("maxout_pieces", maxout_pieces)]
     sizes += [(f"rows[{i}]", n_rows) for i, n_rows in enumerate(rows)]
     if char_encoder is not None:

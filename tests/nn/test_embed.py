@@ -190,6 +190,14 @@ def test_mix_is_a_layer_normalised_maxout() -> None:
     torch.testing.assert_close(embedding.embed_types(hashed_attrs=hashed), expected)
 
 
+def test_hash_embed_means_of_rows_have_a_variance_of_one() -> None:
+    torch.manual_seed(0)
+    embed = HashEmbed(2000, 64, "mean")
+    hashed = torch.randint(2000, (500, 4))
+    torch.testing.assert_close(embed(hashed), embed.weight[hashed].mean(1))
+    assert abs(embed(hashed).std().item() - 1.0) < 0.05
+
+
 def test_one_piece_is_a_linear_map() -> None:
     embedding = make_embedding(maxout_pieces=1)
     assert embedding.mix.out_features == 8
@@ -274,6 +282,7 @@ def test_weights_follow_the_seed(char_encoder: str | None) -> None:
         ({"rows": [5, 0]}, r"rows\[1\] >= 1"),
         ({"attr_width": 0}, "attr_width >= 1"),
         ({"maxout_pieces": 0}, "maxout_pieces >= 1"),
+        ({"hash_pooling": "max"}, "Unknown hash_pooling 'max'. Use one of: sum, mean"),
         ({"char_encoder": "lstm"}, "Unknown char_encoder 'lstm'. Use one of: cnn, bilstm"),
         ({"char_encoder": "cnn", "char_rows": 0}, "char_rows >= 1"),
         ({"char_encoder": "cnn", "char_embed_width": 0}, "char_embed_width >= 1"),
