@@ -40,6 +40,7 @@ TRANSITION_BASED: dict[str, Any] = {
 ROWS: dict[str, dict[str, Any]] = {
     "the recipe": {},
     "dropout of 0.4": {"training.dropout": 0.4},
+    "dropout of 0.4, means of hashed rows": {"training.dropout": 0.4, EMBED + "hash_pooling": "mean"},
     "no dropout": {"training.dropout": 0.0},
     "no identity dropout": {EMBED + "identity_dropout": 0.0},
     "spaCy's transition-based `ner` for the CRF": {"components.ner": TRANSITION_BASED},
