@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import spacy
+from spacy.tokens import DocBin, Span
 from spacy.util import registry
 from thinc.api import Config
 from typer.testing import Result
@@ -212,6 +214,43 @@ def test_the_ablation_fills_the_table_of_its_name_and_no_other(tmp_path: Path, m
     assert "| the recipe | 55.0 ± 7.1 | 2 |\n| no dropout | 25.0 | 1 |" in page.read_text()
     with pytest.raises(SystemExit, match="no place for the table 'c'"):
         ablation.write_page("c", "")
+
+
+def test_entities_are_counted_by_what_training_knew_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    nlp = spacy.blank("en")
+    patterns = [{"label": "LOC", "pattern": name} for name in ("Oslo", "Ada", "Grace Hopper spoke")]
+    nlp.add_pipe("entity_ruler").add_patterns([*patterns, {"label": "LOC", "pattern": "yesterday"}])
+    nlp.to_disk(tmp_path / "pipeline")
+    corpora = {
+        "train": [("Ada saw Oslo", [(0, 1, "PER"), (2, 3, "LOC")]), ("new york Grace", [])],
+        "dev": [
+            ("OSLO or oslo", [(0, 1, "LOC"), (2, 3, "LOC")]),
+            ("Ada spoke yesterday", [(0, 1, "PER")]),
+            ("Grace Hopper spoke of New York", [(0, 2, "PER"), (4, 6, "LOC")]),
+        ],
+    }
+    for name, texts in corpora.items():
+        docs = DocBin()
+        for text, entities in texts:
+            doc = nlp.make_doc(text)
+            doc.ents = [Span(doc, *entity) for entity in entities]
+            docs.add(doc)
+        docs.to_disk(tmp_path / f"{name}.spacy")
+    files = ["--train", str(tmp_path / "train.spacy"), "--dev", str(tmp_path / "dev.spacy")]
+    monkeypatch.setattr(sys, "argv", ["entity_errors.py", str(tmp_path / "pipeline"), *files])
+    importlib.import_module("entity_errors").main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "|  | entities | found | other label | other bounds | missed |"
+    none = "0 (0 %)"
+    assert set(lines[2:5]) == {
+        f"| name seen with this label | 3 | {none} | 1 (33 %) | {none} | 2 (67 %) |",
+        f"| name unseen, with a word unseen | 1 | {none} | {none} | 1 (100 %) | {none} |",
+        f"| name unseen, of words seen | 1 | {none} | {none} | {none} | 1 (100 %) |",
+    }
+    assert lines[-1] == "Of 3 entities predicted, 1 are where none is annotated."
 
 
 @pytest.mark.slow
