@@ -192,37 +192,35 @@ def run_gates(weights: LaneWeights, gates: Tensor, gate_rows: Tensor, layout: La
     index = torch.cat((gate_rows, gate_rows.new_tensor([len(gates)])))[layout.rows]
     index = index * n_directions + torch.arange(n_directions)[:, None]
     is_row = layout.rows < len(gate_rows)
-    n_places = layout.rows.shape[1]
-    states = gates.new_empty((n_directions * n_places, width))
-    places = torch.empty_like(layout.rows)
+    states = gates.new_empty((n_directions * layout.rows.shape[1], width))
     hidden = cell = gates.new_zeros((n_directions, layout.segments[0].n_lanes, width))
     for part in layout.segments:
         shape = (part.n_steps, n_directions, part.n_lanes)
-        of_part = slice(part.start, part.end)
         steps, keep = (
-            values[:, of_part].view(n_directions, part.n_steps, part.n_lanes).transpose(0, 1)
+            values[:, part.start : part.end].view(n_directions, part.n_steps, part.n_lanes).transpose(0, 1)
             for values in (index, is_row)
         )
-        numbers = slice(n_directions * part.start, n_directions * part.end)
-        states_of_part = states[numbers].view(*shape, width)
+        states_of_part = states[n_directions * part.start : n_directions * part.end].view(*shape, width)
         product = PRODUCTS[weights.precision](weights.recurrent, part.n_lanes)
-        cell = cell[:, : part.n_lanes].clone()
-        _LOOPS[weights.cell](
-            product,
-            weights.recurrent_bias,
-            table,
-            steps.flatten(1),
-            states_of_part,
-            keep,
-            hidden[:, : part.n_lanes],
-            cell,
-        )
+        hidden, cell = hidden[:, : part.n_lanes], cell[:, : part.n_lanes].clone()
+        run = _LOOPS[weights.cell]
+        run(product, weights.recurrent_bias, table, steps.flatten(1), states_of_part, keep, hidden, cell)
         hidden = states_of_part[-1]
-        # The place of a state among those of all segments, steps and directions.
-        of_states = torch.arange(numbers.start, numbers.stop).view(shape)
-        places[:, of_part] = of_states.transpose(0, 1).flatten(1)
-    chosen = places.gather(1, layout.places)
-    return states.index_select(0, chosen.T.flatten()).view(len(gate_rows), -1)
+    places = _number_states(layout, n_directions).gather(1, layout.places)
+    return states.index_select(0, places.T.flatten()).view(len(gate_rows), -1)
+
+
+def _number_states(layout: LaneLayout, n_directions: int) -> Tensor:
+    """Number the states of all segments, steps, directions and lanes in this order.
+
+    RETURNS: the number of each place in each direction. Shape `(n_directions, n_places)`, int64.
+    """
+    numbers = torch.empty_like(layout.rows)
+    for part in layout.segments:
+        of_part = torch.arange(n_directions * part.start, n_directions * part.end)
+        of_part = of_part.view(part.n_steps, n_directions, part.n_lanes)
+        numbers[:, part.start : part.end] = of_part.transpose(0, 1).flatten(1)
+    return numbers
 
 
 # Each loop writes the hidden states of all steps of a segment.
