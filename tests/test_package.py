@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "bridge": {"bridge"},
     "architectures": {"architectures", "bridge", "nn"},
     "pipeline": {"pipeline", "architectures", "bridge", "nn"},
-    "training": {"training"},
+    "training": {"training", "bridge"},
     "cli": {"cli", "training", "pipeline", "architectures", "bridge", "nn"},
 }
 REGISTRIES = ("spacy_architectures", "spacy_factories", "spacy_scorers", "spacy_batchers", "thinc_optimizers")
