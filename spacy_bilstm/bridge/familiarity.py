@@ -15,8 +15,6 @@ _N_COUNTS = 2**20
 _N_CONTEXT_BITS = 2**23
 _MAX_COUNT = 255
 _MULTIPLIERS = numpy.array([0x9E3779B97F4A7C15, 0xD1342543DE82EF95, 0xAF251AF3B0F025B5], dtype="uint64")
-
-
 # Where a doc says that its text was made for training.
 _AUGMENTED = "spacy_bilstm_augmented"
 

@@ -203,8 +203,9 @@ def run_gates(weights: LaneWeights, gates: Tensor, gate_rows: Tensor, layout: La
         states_of_part = states[n_directions * part.start : n_directions * part.end].view(*shape, width)
         product = PRODUCTS[weights.precision](weights.recurrent, part.n_lanes)
         hidden, cell = hidden[:, : part.n_lanes], cell[:, : part.n_lanes].clone()
-        run = _LOOPS[weights.cell]
-        run(product, weights.recurrent_bias, table, steps.flatten(1), states_of_part, keep, hidden, cell)
+        _LOOPS[weights.cell](
+            _Run(product, weights.recurrent_bias, table, steps.flatten(1), states_of_part, keep, hidden, cell)
+        )
         hidden = states_of_part[-1]
     places = _number_states(layout, n_directions).gather(1, layout.places)
     return states.index_select(0, places.T.flatten()).view(len(gate_rows), -1)
@@ -223,87 +224,74 @@ def _number_states(layout: LaneLayout, n_directions: int) -> Tensor:
     return numbers
 
 
-# Each loop writes the hidden states of all steps of a segment.
-#
-# product: of hidden states and recurrent weights.
-# bias: of that product.
-# table: input gates, one row a direction. Shape `(n, n_gates * hidden_width)`.
-# steps: the rows of the table that each step reads. Shape `(n_steps, n_directions * n_lanes)`.
-# states: memory for the hidden states. Shape `(n_steps, n_directions, n_lanes, hidden_width)`.
-# keep: whether a place is no reset. Shape `(n_steps, n_directions, n_lanes)`.
-# hidden: the hidden states before the first step. Shape `(n_directions, n_lanes, hidden_width)`.
-# twice_cell: twice the cell states before the first step, and after the last one afterwards. Of that shape; unused but
-#     by the LSTM.
+@dataclass(frozen=True)
+class _Run:
+    """What a loop over the steps of a segment reads, and where it writes the hidden states of all steps.
+
+    product: of hidden states and recurrent weights.
+    bias: of that product.
+    table: input gates, one row a direction. Shape `(n, n_gates * hidden_width)`.
+    steps: the rows of the table that each step reads. Shape `(n_steps, n_directions * n_lanes)`.
+    states: memory for the hidden states. Shape `(n_steps, n_directions, n_lanes, hidden_width)`.
+    keep: whether a place is no reset. Shape `(n_steps, n_directions, n_lanes)`.
+    hidden: the hidden states before the first step. Shape `(n_directions, n_lanes, hidden_width)`.
+    twice_cell: twice the cell states before the first step, and after the last one afterwards. Of that shape; unused
+        but by the LSTM.
+    """
+
+    product: FloatProduct
+    bias: Tensor
+    table: Tensor
+    steps: Tensor
+    states: Tensor
+    keep: Tensor
+    hidden: Tensor
+    twice_cell: Tensor
 
 
-def _loop_rnn(
-    product: FloatProduct,
-    bias: Tensor,
-    table: Tensor,
-    steps: Tensor,
-    states: Tensor,
-    keep: Tensor,
-    hidden: Tensor,
-    twice_cell: Tensor,
-) -> None:
+def _loop_rnn(run: _Run) -> None:
+    table, hidden = run.table, run.hidden
     minus_one = table.new_tensor(-1.0)
-    flat = table.new_empty((steps.shape[1], table.shape[1]))
+    flat = table.new_empty((run.steps.shape[1], table.shape[1]))
     gates = flat.view_as(hidden)
     # Nothing that is added to a tanh makes it zero: a reset is a product.
-    for rows, state, kept in zip(
-        steps.unbind(), states.unbind(), keep.unsqueeze(-1).to(table.dtype).unbind(), strict=True
-    ):
+    factors = run.keep.unsqueeze(-1).to(table.dtype)
+    for rows, state, factor in zip(run.steps.unbind(), run.states.unbind(), factors.unbind(), strict=True):
         torch.index_select(table, 0, rows, out=flat)
-        product.add_to(gates, hidden)
+        run.product.add_to(gates, hidden)
         torch.sigmoid(gates, out=state)
         torch.add(minus_one, state, alpha=2.0, out=state)
-        hidden = state.mul_(kept)
+        hidden = state.mul_(factor)
 
 
-def _loop_gru(
-    product: FloatProduct,
-    bias: Tensor,
-    table: Tensor,
-    steps: Tensor,
-    states: Tensor,
-    keep: Tensor,
-    hidden: Tensor,
-    twice_cell: Tensor,
-) -> None:
+def _loop_gru(run: _Run) -> None:
+    table, hidden = run.table, run.hidden
     minus_one = table.new_tensor(-1.0)
-    n_directions, n_lanes, width = states.shape[1:]
-    flat = hidden.new_empty((steps.shape[1], table.shape[1]))
+    n_directions, n_lanes, width = hidden.shape
+    flat = table.new_empty((run.steps.shape[1], table.shape[1]))
     reset_and_update, new = flat.view(n_directions, n_lanes, -1).split((2 * width, width), -1)
     reset, update = reset_and_update.chunk(2, -1)
     recurrent = torch.empty_like(flat).view(n_directions, n_lanes, -1)
     recurrent_of_both, recurrent_of_new = recurrent.split((2 * width, width), -1)
-    for rows, state in zip(steps.unbind(), states.unbind(), strict=True):
+    for rows, state in zip(run.steps.unbind(), run.states.unbind(), strict=True):
         torch.index_select(table, 0, rows, out=flat)
-        product.add_to(recurrent.copy_(bias), hidden)
+        run.product.add_to(recurrent.copy_(run.bias), hidden)
         reset_and_update.add_(recurrent_of_both).sigmoid_()
         new.addcmul_(reset, recurrent_of_new).sigmoid_()
         torch.add(minus_one, new, alpha=2.0, out=new)
         hidden = torch.lerp(new, hidden, update, out=state)
 
 
-def _loop_lstm(
-    product: FloatProduct,
-    bias: Tensor,
-    table: Tensor,
-    steps: Tensor,
-    states: Tensor,
-    keep: Tensor,
-    hidden: Tensor,
-    twice_cell: Tensor,
-) -> None:
+def _loop_lstm(run: _Run) -> None:
+    table, hidden, twice_cell = run.table, run.hidden, run.twice_cell
     minus_one = table.new_tensor(-1.0)
-    n_directions, n_lanes, width = states.shape[1:]
-    flat = hidden.new_empty((steps.shape[1], table.shape[1]))
+    n_directions, n_lanes, width = hidden.shape
+    flat = table.new_empty((run.steps.shape[1], table.shape[1]))
     gates = flat.view(n_directions, n_lanes, -1)
     input_gate, forget_gate, candidate, output_gate = gates.split(width, -1)
-    for rows, state in zip(steps.unbind(), states.unbind(), strict=True):
+    for rows, state in zip(run.steps.unbind(), run.states.unbind(), strict=True):
         torch.index_select(table, 0, rows, out=flat)
-        product.add_to(gates, hidden)
+        run.product.add_to(gates, hidden)
         gates.sigmoid_()
         torch.add(minus_one, candidate, alpha=2.0, out=candidate)
         twice_cell.mul_(forget_gate).addcmul_(input_gate, candidate, value=2.0)
@@ -314,8 +302,4 @@ def _loop_lstm(
 
 # Which gate is a tanh. In torch's order: the new state; reset, update, new; input, forget, candidate, output.
 _TANH_GATE = {"rnn": 0, "gru": 2, "lstm": 2}
-_LOOPS: dict[str, Callable[[FloatProduct, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], None]] = {
-    "rnn": _loop_rnn,
-    "gru": _loop_gru,
-    "lstm": _loop_lstm,
-}
+_LOOPS: dict[str, Callable[[_Run], None]] = {"rnn": _loop_rnn, "gru": _loop_gru, "lstm": _loop_lstm}

@@ -298,10 +298,10 @@ class RecurrentEncoder(nn.Module):
 
         lengths: number of rows of each document, not all 0.
         """
-        if self._layer(0).cell != "lstm" or self.inference_precision == "int8":
-            return True
         if not self.may_start_from_gates:
             return False
+        if self._layer(0).cell != "lstm" or self.inference_precision == "int8":
+            return True
         # The loop over steps has too little to do in each where few documents are long; oneDNN's LSTM does not mind.
         n_rows, n_steps = sum(lengths), max(lengths)
         return not _is_alone(lengths) and (n_steps <= _SHORT_LOOP or n_rows >= _MIN_LOOP_LANES * n_steps)
