@@ -347,3 +347,27 @@ def compute_span_probabilities(
     mask = batch.to_device(None if allowed is None else allowed[is_kept])
     values = batch.field.span_log_probability(batch.rows, batch.layout, *spans, mask)
     return cast(NDArray[numpy.float64], values.exp().cpu().numpy())
+
+
+def find_probable_spans(
+    model: CRFLayer,
+    emissions: list[Floats2d],
+    threshold: float,
+    allowed: Mask | None = None,
+    temperature: float = 1.0,
+) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64], NDArray[numpy.int64], NDArray[numpy.float64]]:
+    """Find all spans whose probability to be, as a whole, an entity of a label is at least a threshold.
+
+    model: the layer.
+    emissions: scores of the tags, one array a document. Shape `(length, n_tags)` each.
+    threshold: the lowest probability, 0 < threshold <= 1.
+    allowed: tags that each row of the concatenated documents may have, or None for all. Shape `(n_rows, n_tags)`.
+    temperature: all scores are divided by it, > 0.
+    RETURNS: first row of each span in the concatenated documents, row after its last one, index of its label, and its
+        probability. They may overlap and are in no order. Shape `(n_spans,)` each.
+    RAISES: ValueError if a document has no path of allowed tags, or for a threshold out of its range.
+    """
+    batch = _Batch.read(model, emissions, temperature)
+    mask = batch.to_device(allowed)
+    starts, ends, labels, values = batch.field.find_probable_spans(batch.rows, batch.layout, threshold, mask)
+    return starts.cpu().numpy(), ends.cpu().numpy(), labels.cpu().numpy(), values.exp().cpu().numpy()

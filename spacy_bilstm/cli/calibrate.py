@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from spacy.training import Corpus, Example
 from tqdm import tqdm
 from wasabi import msg
 
-from ..pipeline.calibration import Calibration, fit_temperature
+from ..pipeline.calibration import Accuracy, Calibration, fit_temperature, fit_threshold
 from ..pipeline.ner import BiLSTMEntityRecognizer
 from .files import directory_written_whole
 
@@ -25,13 +26,14 @@ def calibrate(
     ],
     output_path: Annotated[Path, typer.Argument(help="Directory to write the calibrated pipeline to", file_okay=False)],
     pipe: Annotated[str, typer.Option("--pipe", "-p", help="Name of the entity recogniser")] = "ner",
+    threshold: Annotated[bool, typer.Option("--threshold", help="Fit the threshold, too, for the best F")] = False,
     gold_preproc: Annotated[bool, typer.Option("--gold-preproc", "-G", help="Use gold tokens")] = False,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU to use, or -1 for the CPU")] = -1,
 ) -> None:
     """Fit the temperature of an entity recogniser's confidences.
 
     Of entities with confidence 0.8, say, four of five are right afterwards, as far as one number can bring it about.
-    Which entities are found does not change.
+    Which entities are found does not change, but with --threshold: then all spans that are probable enough are found.
     """
     setup_gpu(gpu_id, silent=True)
     nlp = spacy.load(model)
@@ -40,10 +42,11 @@ def calibrate(
         msg.fail(f"{model} has no bilstm_ner '{pipe}'.", f"Its components: {', '.join(nlp.pipe_names)}.", exits=1)
     examples = _prepare(nlp, pipe, list(Corpus(data_path, gold_preproc=gold_preproc)(nlp)))
     try:
-        before, after = fit_temperature(recognizer, examples)
+        _print_calibrations(*fit_temperature(recognizer, examples))
+        if threshold:
+            _print_accuracies(*fit_threshold(recognizer, examples))
     except ValueError as error:
         msg.fail("Nothing was written.", str(error), exits=1)
-    _print_fit(before, after)
     with directory_written_whole(output_path) as draft:
         nlp.to_disk(draft)
     msg.good(f"Wrote {output_path}")
@@ -58,11 +61,25 @@ def _prepare(nlp: Language, pipe: str, examples: list[Example]) -> list[Example]
         return [Example(doc, example.reference) for doc, example in progress]
 
 
-def _print_fit(before: Calibration, after: Calibration) -> None:
-    rows = [
-        (name, f"{fit.temperature:.2f}", f"{fit.calibration_error:.3f}", f"{fit.log_loss:.3f}")
-        for name, fit in (("before", before), ("after", after))
-    ]
+def _print_calibrations(before: Calibration, after: Calibration) -> None:
     msg.info(f"{after.n_entities} entities found")
-    header = ("", "temperature", "calibration error", "log loss")
-    msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "r"))
+    rows = [
+        (f"{fit.temperature:.2f}", f"{fit.calibration_error:.3f}", f"{fit.log_loss:.3f}") for fit in (before, after)
+    ]
+    _print_table(("temperature", "calibration error", "log loss"), rows)
+
+
+def _print_accuracies(before: Accuracy, after: Accuracy) -> None:
+    rows = [
+        (f"{fit.threshold:.3f}", *(f"{100 * value:.1f}" for value in (fit.precision, fit.recall, fit.f_score)))
+        for fit in (before, after)
+    ]
+    _print_table(("threshold", "precision", "recall", "F"), rows)
+    if after is before:
+        msg.info("No threshold has a better F here: it stays as it was.")
+
+
+def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print a row for before and one for after."""
+    named = [(name, *row) for name, row in zip(("before", "after"), rows, strict=True)]
+    msg.table(named, header=("", *header), divider=True, aligns=("l", *"r" * len(header)))

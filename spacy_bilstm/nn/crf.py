@@ -12,7 +12,7 @@ value for each document writes `full = values.new_zeros(n_docs); full[layout.ord
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -576,6 +576,31 @@ class LinearChainCRF(nn.Module):
         steps = scores.transitions[before, tag] + scores.emissions[row, tag] - lattice.log_scale[row]
         return result.index_add(0, span, steps).clamp(max=0.0).to(emissions.dtype)
 
+    @torch.no_grad()
+    def find_probable_spans(
+        self, emissions: Tensor, layout: PackedLayout, threshold: float, allowed: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """All spans whose probability, as of `span_log_probability`, is at least a threshold. No gradient.
+
+        Spans grow row by row from those that may begin, as far as their first rows together are probable enough: at
+        any row less than `1 / threshold` beginnings go on, so the cost is linear in the number of rows.
+
+        emissions, layout, allowed: see the class.
+        threshold: the lowest probability, 0 < threshold <= 1.
+        RETURNS: first row of each span, in the caller's order of rows, and row after its last one, both int64; index of
+            its label, int64; and its log probability, <= 0. Shape `(n_spans,)` each, in no order.
+        RAISES: ValueError if a document has no allowed path, if the number of tags is not `1 + 4 * n_labels`, if the
+            threshold is out of its range, or if shapes do not fit.
+        """
+        if not 0 < threshold <= 1:
+            raise ValueError(f"The threshold of a probability must be above 0 and at most 1, but is {threshold}.")
+        n_labels = self._count_labels()
+        lattice, _ = self._forward_backward(emissions, layout, allowed)
+        # Rounding must not lose what is certain.
+        found = list(_grow_spans(lattice, layout, n_labels, math.log(threshold) - 1e-9))
+        starts, ends, labels, values = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return starts, ends, labels, values.clamp(max=0.0).to(emissions.dtype)
+
     def _log_partitions(self, emissions: Tensor, layout: PackedLayout, masks: Tensor | None) -> Tensor:
         """Log partition of each document under each mask. Shape `(n_docs, n_masks)`."""
         apply: Callable[..., Tensor] = _LogPartition.apply
@@ -630,10 +655,14 @@ class LinearChainCRF(nn.Module):
             f"{what} exists for {_enumerate('document', docs)}. Check the masks against the allowed transitions."
         )
 
-    def _check_spans(self, layout: PackedLayout, rows: _Rows, starts: Tensor, ends: Tensor, labels: Tensor) -> None:
+    def _count_labels(self) -> int:
         n_labels, rest = divmod(self.n_tags - 1, 4)
         if rest:
             raise ValueError(f"Spans need BILUO tags, 1 + 4 * n_labels of them, but there are {self.n_tags} tags.")
+        return n_labels
+
+    def _check_spans(self, layout: PackedLayout, rows: _Rows, starts: Tensor, ends: Tensor, labels: Tensor) -> None:
+        n_labels = self._count_labels()
         if not starts.shape == ends.shape == labels.shape or starts.dim() != 1:
             raise ValueError(
                 "Starts, ends and labels of spans need the same shape (n_spans,), "
@@ -650,6 +679,48 @@ class LinearChainCRF(nn.Module):
         if not bool(fits.all()):
             bad = (~fits).nonzero()[:, 0].tolist()
             raise ValueError(f"Labels must be in 0..{n_labels - 1}, but are not in {_enumerate('span', bad)}.")
+
+
+def _grow_spans(
+    lattice: _Lattice, layout: PackedLayout, n_labels: int, lowest: float
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Find the spans whose log probability is at least the lowest, under BILUO tags, those of one row first.
+
+    lattice: with forward and backward messages.
+    RETURNS: parts of the result of `LinearChainCRF.find_probable_spans`.
+    """
+    scores, reaching, leaving = lattice.scores, lattice.log_forward(), lattice.log_backward()
+    begin, inside, last, unit = (biluo_tag(torch.arange(n_labels, device=reaching.device), p) for p in "BILU")
+    total = torch.logsumexp(reaching + leaving, 1)
+    has_next = torch.ones_like(total, dtype=torch.bool)
+    has_next[lattice.rows.last] = False
+
+    def find(tags: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows at which a label's tag is probable enough, their labels and log probabilities."""
+        values = reaching[:, tags] + leaving[:, tags] - total[:, None]
+        row, label = (values >= lowest).nonzero(as_tuple=True)
+        return row, label, values[row, label]
+
+    row, label, value = find(unit)
+    start = layout.to_packed[row]
+    yield start, start + 1, label, value
+    row, label, _ = find(begin)
+    start, tag = layout.to_packed[row], begin[label]
+    score = reaching[row, tag]
+    while len(row):
+        goes_on = has_next[row]
+        start, label, tag, score = start[goes_on], label[goes_on], tag[goes_on], score[goes_on]
+        row = layout.from_packed[layout.to_packed[row[goes_on]] + 1]
+        ends = score + scores.transitions[tag, last[label]] + scores.emissions[row, last[label]]
+        value = ends - lattice.log_scale[row] + leaving[row, last[label]] - total[row]
+        is_found = value >= lowest
+        yield start[is_found], layout.to_packed[row[is_found]] + 1, label[is_found], value[is_found]
+        score = score + scores.transitions[tag, inside[label]] + scores.emissions[row, inside[label]]
+        score -= lattice.log_scale[row]
+        # What a span's first rows have together is the most that it can have as a whole.
+        goes_on = score + leaving[row, inside[label]] - total[row] >= lowest
+        start, row, label, score = start[goes_on], row[goes_on], label[goes_on], score[goes_on]
+        tag = inside[label]
 
 
 def _merge_sorted_lists(lists: Tensor, arriving: Tensor) -> tuple[Tensor, Tensor]:

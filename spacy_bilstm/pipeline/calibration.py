@@ -1,4 +1,4 @@
-"""Room pipeline: the temperature at which confidences say how often entities are right. Examples come in."""
+"""Room pipeline: the temperature and the threshold that fit a recogniser's confidences best. Examples come in."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import numpy
 from spacy.training import Example
 
+from .entities import Floats
 from .ner import BiLSTMEntityRecognizer
 from .ner_scorer import find_outcomes, get_calibration_error
 
 _KEY = "spacy_bilstm_calibration"
 _LOWEST, _HIGHEST = 0.1, 10.0
+# Half of the best F is the threshold: this one finds all that an F of 0.04 needs.
+_LOWEST_THRESHOLD = 0.02
 # The search ends when it knows the temperature to one part in a thousand.
 _PRECISION = 1e-3
 _GOLDEN_RATIO = (math.sqrt(5.0) - 1.0) / 2.0
@@ -33,6 +36,38 @@ class Calibration:
     n_entities: int
     log_loss: float
     calibration_error: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How right the entities above a threshold are.
+
+    threshold: the threshold, 0 for the entities of the most probable analysis.
+    n_right: number of predicted entities that are right.
+    n_predicted: number of predicted entities.
+    n_gold: number of gold entities.
+    """
+
+    threshold: float
+    n_right: int
+    n_predicted: int
+    n_gold: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the predicted entities that are right."""
+        return self.n_right / self.n_predicted if self.n_predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the gold entities that are predicted."""
+        return self.n_right / self.n_gold if self.n_gold else 0.0
+
+    @property
+    def f_score(self) -> float:
+        """Harmonic mean of precision and recall."""
+        n_both = self.n_predicted + self.n_gold
+        return 2 * self.n_right / n_both if n_both else 0.0
 
 
 def fit_temperature(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example]) -> tuple[Calibration, Calibration]:
@@ -58,28 +93,68 @@ def fit_temperature(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Examp
     return before, after
 
 
+def fit_threshold(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example]) -> tuple[Accuracy, Accuracy]:
+    """Find the threshold with the best F and give it to a recogniser.
+
+    Of true probabilities, half of the best F is the threshold that has it (Lipton et al. 2014), so the temperature
+    should be fitted before. Where the examples have no better F with it, the recogniser stays as it is.
+
+    recognizer: the recogniser, whose setting `threshold` is changed.
+    examples: as for `fit_temperature`.
+    RETURNS: the accuracy with the threshold it had and with the one it has now.
+    RAISES: ValueError if the examples have no entities, or none that is found.
+    """
+    n_gold = sum(len(example.reference.ents) for example in examples)
+    own = recognizer.cfg["threshold"]
+    outcomes = _predict(recognizer, examples, threshold=own)
+    before = Accuracy(own, int(outcomes[:, 1].sum()), len(outcomes), n_gold)
+    # The most probable of overlapping spans goes first, so a higher threshold leaves the first ones of these.
+    outcomes = _predict(recognizer, examples, threshold=_LOWEST_THRESHOLD)
+    outcomes = outcomes[numpy.argsort(-outcomes[:, 0], kind="stable")]
+    n_right, n_predicted = outcomes[:, 1].cumsum(), numpy.arange(1, len(outcomes) + 1)
+    if not outcomes[:, 1].any():
+        raise ValueError(
+            f"A threshold can't be fitted: '{recognizer.name}' finds {len(outcomes)} spans for {n_gold} entities, and "
+            "none of them is right. Use more examples, or train it for longer."
+        )
+    # No threshold parts spans with the same confidence, up to rounding.
+    is_last = numpy.append(-numpy.diff(outcomes[:, 0]) > 1e-6, True)
+    threshold = float((n_right / (n_predicted + n_gold))[is_last].max())
+    n_found = int((outcomes[:, 0] >= threshold).sum())
+    after = Accuracy(threshold, int(n_right[n_found - 1]), n_found, n_gold)
+    if after.f_score <= before.f_score:
+        return before, before
+    recognizer.cfg["threshold"] = threshold
+    return before, after
+
+
 def _measure(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example], temperature: float) -> Calibration:
+    outcomes = _predict(recognizer, examples, threshold=0.0, temperature=temperature)
+    confidences, is_right = outcomes.T
+    if not 0 < is_right.sum() < len(is_right):
+        raise ValueError(
+            f"A temperature can't be fitted: '{recognizer.name}' finds {len(is_right)} entities of which "
+            f"{int(is_right.sum())} are right, but some must be right and some not. Use more examples, and such that "
+            "it was not trained with."
+        )
+    clipped = confidences.clip(1e-12, 1.0 - 1e-12)
+    log_loss = -numpy.log(numpy.where(is_right == 1.0, clipped, 1.0 - clipped)).mean()
+    error = get_calibration_error(list(zip(confidences.tolist(), is_right == 1.0, strict=True)))
+    assert error is not None
+    return Calibration(temperature, len(is_right), float(log_loss), error)
+
+
+def _predict(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example], **settings: float) -> Floats:
+    """Confidences that a recogniser with some settings has, and 1 or 0 for right or wrong. Shape `(n_entities, 2)`."""
     predicted = [Example(example.predicted.copy(), example.reference) for example in examples]
     docs = [example.predicted for example in predicted]
-    settings = dict(recognizer.cfg)
+    own = dict(recognizer.cfg)
     try:
-        recognizer.cfg.update({"confidences": _KEY, "threshold": 0.0, "temperature": temperature})
+        recognizer.cfg.update({**settings, "confidences": _KEY})
         recognizer.set_annotations(docs, recognizer.predict(docs))
     finally:
-        recognizer.cfg.update(settings)
-    outcomes = list(find_outcomes(predicted, _KEY))
-    n_right = sum(is_right for _, is_right in outcomes)
-    if not 0 < n_right < len(outcomes):
-        raise ValueError(
-            f"A temperature can't be fitted: '{recognizer.name}' finds {len(outcomes)} entities of which {n_right} are "
-            "right, but some must be right and some not. Use more examples, and such that it was not trained with."
-        )
-    confidences, is_right = numpy.array(outcomes, dtype="float64").T
-    confidences = confidences.clip(1e-12, 1.0 - 1e-12)
-    log_loss = -numpy.log(numpy.where(is_right == 1.0, confidences, 1.0 - confidences)).mean()
-    error = get_calibration_error(outcomes)
-    assert error is not None
-    return Calibration(temperature, len(outcomes), float(log_loss), error)
+        recognizer.cfg.update(own)
+    return numpy.array(list(find_outcomes(predicted, _KEY)), dtype="float64").reshape(-1, 2)
 
 
 def _minimize(function: Callable[[float], float], low: float, high: float) -> float:

@@ -20,6 +20,7 @@ from ..nn.crf import biluo_tag
 
 Bools = NDArray[numpy.bool_]
 Ints = NDArray[numpy.int64]
+Floats = NDArray[numpy.float64]
 Hashes = NDArray[numpy.uint64]
 
 UNKNOWN = -1
@@ -88,8 +89,8 @@ class Spans:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def select(self, rows: Bools) -> Spans:
-        """The spans for which a condition, of shape `(n_spans,)`, is true."""
+    def select(self, rows: Bools | Ints) -> Spans:
+        """The spans for which a condition, of shape `(n_spans,)`, is true, or those with some indices."""
         return Spans(self.starts[rows], self.ends[rows], self.labels[rows])
 
 
@@ -189,6 +190,27 @@ def find_spans(tags: Ints) -> Spans:
     starts = numpy.flatnonzero(is_entity & ((position == B_TAG) | (position == U_TAG)))
     lasts = numpy.flatnonzero(is_entity & ((position == L_TAG) | (position == U_TAG)))
     return Spans(starts, lasts + 1, (tags[starts] - 1) // N_POSITIONS)
+
+
+def choose_spans(spans: Spans, probabilities: Floats, n_rows: int) -> Ints:
+    """Choose spans that do not overlap: the most probable first, and of equal ones the first and shortest.
+
+    spans: the spans.
+    probabilities: the probability of each. Shape `(n_spans,)`.
+    n_rows: number of rows.
+    RETURNS: indices of the chosen spans, in the order of the text. Shape `(n_chosen,)`.
+    """
+    is_taken = numpy.zeros(n_rows, dtype=bool)
+    chosen = []
+    order = numpy.lexsort((spans.labels, spans.ends, spans.starts, -probabilities))
+    starts, ends = spans.starts.tolist(), spans.ends.tolist()
+    for i in order.tolist():
+        rows = slice(starts[i], ends[i])
+        if not is_taken[rows].any():
+            is_taken[rows] = True
+            chosen.append(i)
+    result = numpy.array(chosen, dtype="int64")
+    return cast(Ints, result[numpy.argsort(spans.starts[result])])
 
 
 def tag_span(length: int, label: int) -> Ints:

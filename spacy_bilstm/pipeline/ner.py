@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 import numpy
-from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -26,9 +25,21 @@ from ..bridge.crf import (
     compute_span_probabilities,
     decode,
     decode_k_best,
+    find_probable_spans,
 )
 from ..bridge.labels import score_labels
-from .entities import N_POSITIONS, Spans, Tokens, find_allowed_tags, find_doc_starts, find_spans, write_entities
+from .entities import (
+    N_POSITIONS,
+    Bools,
+    Floats,
+    Spans,
+    Tokens,
+    choose_spans,
+    find_allowed_tags,
+    find_doc_starts,
+    find_spans,
+    write_entities,
+)
 from .factories import DEFAULT_TOK2VEC_MODEL
 from .loading import SafeLoading
 from .ner_gold import Gold, read_incorrect_spans
@@ -52,7 +63,7 @@ class PredictedEntities:
 
     tokens: Tokens
     spans: Spans
-    probabilities: NDArray[numpy.float64] | None
+    probabilities: Floats | None
 
 
 class BiLSTMEntityRecognizer(SafeLoading):
@@ -80,7 +91,8 @@ class BiLSTMEntityRecognizer(SafeLoading):
         model: a model as `spacy-bilstm.CRFTagger.v1` makes it.
         name: the component's name.
         confidences: the span group for predicted entities and their probabilities, or None for no probabilities.
-        threshold: entities that are less probable are left out, 0 <= threshold <= 1.
+        threshold: the entities are all spans that are at least so probable, 0 < threshold <= 1, the most probable
+            first where they overlap; with 0 they are those of the most probable analysis.
         temperature: all scores are divided by it where probabilities are computed, > 0.
         incorrect_spans_key: the span group of reference docs with spans that are no entities of their label, or None.
         scorer: the scoring method.
@@ -180,15 +192,30 @@ class BiLSTMEntityRecognizer(SafeLoading):
         tokens = Tokens.read(docs)
         emissions = self._emit(docs)
         allowed = find_allowed_tags(tokens, self._label_hashes)
+        find = self._find_probable_spans if self.cfg["threshold"] else self._find_best_analysis
+        spans, probabilities = find(tokens, emissions, allowed)
+        is_new = ~tokens.is_preset[spans.starts]
+        return PredictedEntities(tokens, spans.select(is_new), None if probabilities is None else probabilities[is_new])
+
+    def _find_best_analysis(
+        self, tokens: Tokens, emissions: list[Floats2d], allowed: Bools | None
+    ) -> tuple[Spans, Floats | None]:
         spans = find_spans(decode(self._crf, emissions, allowed))
-        spans = spans.select(~tokens.is_preset[spans.starts])
-        if self.cfg["confidences"] is None and not self.cfg["threshold"]:
-            return PredictedEntities(tokens, spans, None)
-        probabilities = compute_span_probabilities(
+        if self.cfg["confidences"] is None:
+            return spans, None
+        return spans, compute_span_probabilities(
             self._crf, emissions, spans.starts, spans.ends, spans.labels, allowed, self.cfg["temperature"]
         )
-        is_probable = probabilities >= self.cfg["threshold"]
-        return PredictedEntities(tokens, spans.select(is_probable), probabilities[is_probable])
+
+    def _find_probable_spans(
+        self, tokens: Tokens, emissions: list[Floats2d], allowed: Bools | None
+    ) -> tuple[Spans, Floats | None]:
+        *found, probabilities = find_probable_spans(
+            self._crf, emissions, self.cfg["threshold"], allowed, self.cfg["temperature"]
+        )
+        spans = Spans(*found)
+        chosen = choose_spans(spans, probabilities, tokens.n_rows)
+        return spans.select(chosen), probabilities[chosen]
 
     def set_annotations(self, docs: Iterable[Doc], scores: PredictedEntities) -> None:
         """Set the entities of docs, and their confidences if the setting `confidences` names a span group for them.
@@ -408,7 +435,8 @@ def make_bilstm_ner(
     model: a model as `spacy-bilstm.CRFTagger.v1` makes it, from docs to scores of BILUO tags.
     confidences: the span group that gets the predicted entities, with the probability of each in its attribute
         `scores`, as in `doc.spans[confidences].attrs["scores"]`. No probabilities are computed if null.
-    threshold: entities that are less probable are left out, 0 <= threshold <= 1.
+    threshold: the entities are all spans that are at least so probable, 0 < threshold <= 1, the most probable
+        first where they overlap; with 0 they are those of the most probable analysis.
     temperature: all scores are divided by it where probabilities are computed, > 0. Above 1 the model gets less
         confident; which entities it finds does not depend on it, but for the threshold.
     incorrect_spans_key: the span group of reference docs that has spans which are known not to be entities of their

@@ -1,4 +1,4 @@
-"""`spacy bilstm calibrate` gives back a pipeline that finds the same entities with confidences that fit better."""
+"""`spacy bilstm calibrate` gives back a pipeline whose confidences fit better, and whose threshold does on request."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,8 @@ from thinc.api import fix_random_seed
 from typer.testing import CliRunner, Result
 
 from spacy_bilstm.cli import app
-from spacy_bilstm.pipeline.calibration import _minimize
+from spacy_bilstm.pipeline.calibration import _minimize, fit_threshold
+from spacy_bilstm.pipeline.ner import BiLSTMEntityRecognizer
 
 NAMES = ["Ada", "Grace", "Alan", "Kurt", "Emmy", "Max"]
 WORDS = ["the", "a", "bank", "river", "will", "mark", "rose", "may", "art", "hope"]
@@ -26,10 +27,14 @@ def make_docs(vocab: spacy.Vocab, n_docs: int, wrong: int) -> list[Doc]:
     return docs
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pipeline that is too sure, as it was trained where every name is a person, and a corpus where not all are."""
-    folder = tmp_path_factory.mktemp("calibrate")
+def make_unsure_docs(vocab: spacy.Vocab) -> list[Doc]:
+    """Docs of a name alone: half of the names are persons in nine of twenty, the others in fifteen of twenty."""
+    is_person = [(name, i < n) for j, name in enumerate(NAMES) for n in [(9, 15)[j % 2]] for i in range(20)]
+    return [Doc(vocab, words=[name], ents=["B-PER" if person else "O"]) for name, person in is_person]
+
+
+def train(docs: Callable[[spacy.Vocab], list[Doc]]) -> spacy.Language:
+    """Give a pipeline that was trained with docs."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
     encode = {"@architectures": "spacy-bilstm.BiLSTMEncoder.v1", "width": 16}
@@ -39,13 +44,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16, "upstream": "*"}
     model = {"@architectures": "spacy-bilstm.CRFTagger.v1", "tok2vec": listener}
     nlp.add_pipe("bilstm_ner", name="ner", config={"model": model})
-    examples = [Example(doc.copy(), doc) for doc in make_docs(nlp.vocab, 60, wrong=1000)[1:]]
+    examples = [Example(doc.copy(), doc) for doc in docs(nlp.vocab)]
     for example in examples:
         example.predicted.ents = []
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     for _ in range(30):
         nlp.update(examples, sgd=optimizer)
+    return nlp
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline that is too sure, as it was trained where every name is a person, and a corpus where not all are."""
+    folder = tmp_path_factory.mktemp("calibrate")
+    nlp = train(lambda vocab: make_docs(vocab, 60, wrong=1000)[1:])
     nlp.to_disk(folder / "model")
     DocBin(docs=make_docs(nlp.vocab, 90, wrong=4)).to_disk(folder / "dev.spacy")
     DocBin(docs=make_docs(nlp.vocab, 60, wrong=1000)[1:]).to_disk(folder / "right.spacy")
@@ -77,6 +90,42 @@ def test_confidences_fit_afterwards_and_entities_stay(run: Callable[..., Result]
     assert errors["calibrated"] < 0.05
     for name, error in errors.items():
         assert f"{error:.3f}" in result.output, name
+
+
+def evaluate(path: Path, corpus: Path) -> float:
+    """Give the F of a pipeline's entities."""
+    nlp = spacy.load(path)
+    docs = DocBin().from_disk(corpus).get_docs(nlp.vocab)
+    return float(nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])["ents_f"])
+
+
+def test_a_fitted_threshold_finds_what_the_best_analysis_misses(run: Callable[..., Result], folder: Path) -> None:
+    nlp = train(make_unsure_docs)
+    nlp.to_disk(folder / "unsure")
+    DocBin(docs=make_unsure_docs(nlp.vocab)).to_disk(folder / "unsure.spacy")
+    result = run("unsure", "unsure.spacy", "fitted", "--threshold")
+    assert result.exit_code == 0, result.output
+    before, after = (evaluate(folder / name, folder / "unsure.spacy") for name in ("unsure", "fitted"))
+    assert before == pytest.approx(2 * 15 / (20 + 24))
+    assert after == pytest.approx(2 * 24 / (40 + 24))
+    fitted = spacy.load(folder / "fitted").get_pipe("ner").cfg
+    assert fitted["threshold"] == pytest.approx(after / 2)
+    for value in (f"{100 * before:.1f}", f"{100 * after:.1f}", f"{fitted['threshold']:.3f}"):
+        assert value in result.output
+    again = run("fitted", "unsure.spacy", "fitted-again", "--threshold")
+    assert again.exit_code == 0, again.output
+    assert "it stays as it was" in again.output
+    assert spacy.load(folder / "fitted-again").get_pipe("ner").cfg["threshold"] == fitted["threshold"]
+
+
+def test_no_threshold_is_fitted_where_all_is_wrong(folder: Path) -> None:
+    nlp = spacy.load(folder / "model")
+    recognizer = nlp.get_pipe("ner")
+    assert isinstance(recognizer, BiLSTMEntityRecognizer)
+    examples = [Example(nlp.make_doc("Ada"), Doc(nlp.vocab, words=["Ada"], ents=["B-ORG"]))]
+    with pytest.raises(ValueError, match="none of them is right"):
+        fit_threshold(recognizer, examples)
+    assert recognizer.cfg["threshold"] == 0.0
 
 
 def test_the_output_may_be_the_model_itself(run: Callable[..., Result], folder: Path) -> None:

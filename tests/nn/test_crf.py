@@ -150,6 +150,46 @@ def test_span_probabilities_against_brute_force(engine: str, masked: bool) -> No
     assert bool((actual == -math.inf).any()) == masked
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 12), min_size=1, max_size=5),
+    scale=st.sampled_from([0.5, 2.0, 300.0]),
+    threshold=st.sampled_from([1e-3, 0.05, 0.3, 0.6, 1.0]),
+    masked=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_probable_spans_are_all_that_there_are(
+    lengths: list[int], scale: float, threshold: float, masked: bool, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    crf = random_crf(9, generator, biluo=True)
+    layout = PackedLayout.from_lengths(lengths)
+    emissions = torch.randn(sum(lengths), 9, generator=generator, dtype=torch.float64) * scale
+    allowed = random_mask(emissions, generator) if masked else None
+    spans = [
+        (first_row + start, first_row + end, label)
+        for first_row, length in zip(itertools.accumulate([0, *lengths]), lengths, strict=False)
+        for start, end in itertools.combinations(range(length + 1), 2)
+        for label in range(2)
+    ]
+    starts, ends, labels = torch.tensor(spans, dtype=torch.int64).view(-1, 3).T
+    values = crf.span_log_probability(emissions, layout, starts, ends, labels, allowed).tolist()
+    expected = {span: value for span, value in zip(spans, values, strict=True) if value >= math.log(threshold) - 1e-9}
+    starts, ends, labels, found = crf.find_probable_spans(emissions, layout, threshold, allowed)
+    actual = dict(zip(zip(starts.tolist(), ends.tolist(), labels.tolist(), strict=True), found.tolist(), strict=True))
+    assert len(actual) == len(starts)
+    assert actual.keys() == expected.keys()
+    for span, value in expected.items():
+        assert actual[span] == pytest.approx(value, abs=1e-9)
+
+
+def test_a_threshold_of_spans_is_a_probability() -> None:
+    crf = LinearChainCRF(*biluo_constraints(2))
+    for threshold in (0.0, -1.0, 1.1, math.nan):
+        with pytest.raises(ValueError, match="threshold"):
+            crf.find_probable_spans(torch.zeros(5, 9), PackedLayout.from_lengths([2, 3]), threshold)
+
+
 def test_span_errors() -> None:
     crf = LinearChainCRF(*biluo_constraints(2))
     layout = PackedLayout.from_lengths([2, 3])
@@ -171,6 +211,8 @@ def test_span_errors() -> None:
     other = LinearChainCRF(torch.ones(3, 3) > 0, torch.ones(3) > 0, torch.ones(3) > 0)
     with pytest.raises(ValueError, match="BILUO"):
         other.span_log_probability(torch.zeros(5, 3), layout, none, none, none)
+    with pytest.raises(ValueError, match="BILUO"):
+        other.find_probable_spans(torch.zeros(5, 3), layout, 0.5)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -474,6 +516,7 @@ def test_only_empty_documents(engine: str) -> None:
     assert [tuple(value.shape) for value in crf.marginals(emissions, layout)] == [(0, 5), (0,)]
     none = torch.zeros(0, dtype=torch.int64)
     assert crf.span_log_probability(emissions, layout, none, none, none).shape == (0,)
+    assert [tuple(value.shape) for value in crf.find_probable_spans(emissions, layout, 0.5, mask)] == [(0,)] * 4
 
 
 def test_documents_of_one_row_need_no_transition(engine: str) -> None:

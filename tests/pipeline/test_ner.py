@@ -545,6 +545,49 @@ def test_threshold(confidences: str | None) -> None:
     assert n_kept == len(scores) - len(scores) // 2
 
 
+def choose_from_all_analyses(nlp: Language, doc: Doc, threshold: float) -> list[tuple[tuple[int, int, str], float]]:
+    """Give the spans that all analyses together make probable, the most probable first where they overlap."""
+    probabilities: dict[tuple[int, int, str], float] = {}
+    for probability, ents in nlp.get_pipe("bilstm_ner").k_best([nlp.make_doc(doc.text)], 10_000)[0]:
+        for ent in ents:
+            span = (ent.start, ent.end, ent.label_)
+            probabilities[span] = probabilities.get(span, 0.0) + probability
+    chosen: dict[tuple[int, int, str], float] = {}
+    for span, value in sorted(probabilities.items(), key=lambda item: -item[1]):
+        if value >= threshold and all(span[1] <= start or end <= span[0] for start, end, _ in chosen):
+            chosen[span] = value
+    return sorted(chosen.items())
+
+
+@pytest.mark.parametrize("threshold", [0.02, 0.2])
+def test_a_low_threshold_takes_less_probable_spans(threshold: float) -> None:
+    """All spans that are probable enough are entities, not only those of the best analysis."""
+    settings = {"confidences": KEY, "temperature": 3.0}
+    nlp = make_nlp(**settings)
+    overfit(nlp, epochs=1)
+    other = make_nlp(threshold=threshold, **settings).from_bytes(nlp.to_bytes())
+    texts = ["Anna to Rome", "Rome saw", "", "she met Paul"]
+    n_more = 0
+    for best, doc in zip(nlp.pipe(texts), other.pipe(texts), strict=True):
+        expected = choose_from_all_analyses(nlp, doc, threshold)
+        assert get_ents(doc) == [span for span, _ in expected]
+        assert_allclose(get_scores(doc), [value for _, value in expected])
+        assert [(span.start, span.end, span.label_) for span in doc.spans[KEY]] == get_ents(doc)
+        n_more += len(set(get_ents(doc)) - set(get_ents(best)))
+    assert n_more
+
+
+def test_a_threshold_leaves_presets(load: Callable[..., Language]) -> None:
+    """Entities that were set before stay under a threshold, without a confidence."""
+    nlp = load(confidences=KEY, threshold=0.3)
+    doc = nlp.make_doc("Anna to Rome")
+    doc.set_ents([Span(doc, 1, 2, label="OTHER")], default="missing")
+    doc = nlp(doc)
+    assert (1, 2, "OTHER") in get_ents(doc)
+    assert len(doc.ents) == 3
+    assert [(span.start, span.end) for span in doc.spans[KEY]] == [(0, 1), (2, 3)]
+
+
 def test_find_threshold(tmp_path: Path, corpus: Path, run_spacy: Callable[..., Any]) -> None:
     """`spacy find-threshold` finds that an overfitted model needs none, and that 1 leaves nothing."""
     nlp = make_nlp()

@@ -109,13 +109,22 @@ def check_entity(before: Doc, ent: Span) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(docs(), min_size=1, max_size=4), st.integers(0, 10**6), st.sampled_from([0.0, 5.0, 50.0]))
-def test_no_invalid_entities(batch: list[Doc], seed: int, bias: float) -> None:
+@given(
+    st.lists(docs(), min_size=1, max_size=4),
+    st.integers(0, 10**6),
+    st.sampled_from([0.0, 5.0, 50.0]),
+    st.sampled_from([0.0, 0.05, 0.5]),
+)
+def test_no_invalid_entities(batch: list[Doc], seed: int, bias: float, threshold: float) -> None:
     """With random weights no entity is whitespace-edged or crosses a known start of a sentence; presets are kept."""
     component = get_component()
     randomize(component, seed, bias)
     before = [doc.copy() for doc in batch]
-    component.set_annotations(batch, component.predict(batch))
+    component.cfg["threshold"] = threshold
+    try:
+        component.set_annotations(batch, component.predict(batch))
+    finally:
+        component.cfg["threshold"] = 0.0
     for left, right in zip(before, batch, strict=True):
         check(left, right)
     for doc, parses in zip(before, component.k_best(before, 4), strict=True):
