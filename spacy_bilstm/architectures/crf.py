@@ -1,7 +1,5 @@
 """Room architectures: emissions of a linear-chain conditional random field. Docs come in, scores of tags go out."""
 
-from typing import Any
-
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, with_array, zero_init
 from thinc.types import Floats2d
@@ -9,6 +7,7 @@ from thinc.types import Floats2d
 from ..bridge.crf import CRFLayer, resize, with_crf
 from ..nn.crf import LinearChainCRF, biluo_constraints
 from ..nn.layout import PackedLayout
+from .output_layer import OutputLayer, copy_outputs
 
 CRFTagger = Model[list[Doc], list[Floats2d]]
 
@@ -64,19 +63,11 @@ def resize_output(model: CRFTagger, new_nO: int) -> CRFTagger:
     RETURNS: the model itself.
     RAISES: ValueError if there are more tags than that.
     """
-    old_layer: Model[Floats2d, Floats2d] = model.get_ref("output_layer")
+    old_layer: OutputLayer = model.get_ref("output_layer")
     old_crf: CRFLayer = model.get_ref("crf")
-    old_nO = old_crf.maybe_get_dim("nO")
-    if old_nO is None or not old_crf.has_param("transitions"):
+    if not old_crf.has_param("transitions"):
         return _set_output_dims(model, new_nO)
-    if new_nO < old_nO:
-        raise ValueError(f"Can't take tags away from a model: it has {old_nO}, but is to have {new_nO}.")
-    output_layer = Linear(new_nO, old_layer.get_dim("nI"), init_W=zero_init)
-    output_layer.initialize()
-    for name in ("W", "b"):
-        weights: Any = output_layer.get_param(name)
-        weights[:old_nO] = old_layer.get_param(name)
-        output_layer.set_param(name, weights)
+    output_layer = copy_outputs(old_layer, Linear(new_nO, old_layer.get_dim("nI"), init_W=zero_init))
     crf = resize(old_crf, new_nO)
     model.layers[1:] = [with_array(output_layer), crf]
     _set_output_refs(model, output_layer, crf)
@@ -90,6 +81,6 @@ def _set_output_dims(model: CRFTagger, nO: int) -> CRFTagger:
     return model
 
 
-def _set_output_refs(model: CRFTagger, output_layer: Model[Floats2d, Floats2d], crf: CRFLayer) -> None:
+def _set_output_refs(model: CRFTagger, output_layer: OutputLayer, crf: CRFLayer) -> None:
     model.set_ref("output_layer", output_layer)
     model.set_ref("crf", crf)

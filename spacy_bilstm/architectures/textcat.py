@@ -21,6 +21,8 @@ from thinc.layers.parametricattention_v2 import ParametricAttention_v2
 from thinc.layers.parametricattention_v2 import init as init_attention_layer
 from thinc.types import Floats2d, Ragged
 
+from .output_layer import OutputLayer, copy_outputs
+
 TextCat = Model[list[Doc], Floats2d]
 Pooling = Model[Ragged, Floats2d]
 
@@ -46,7 +48,7 @@ def build_textcat_v1(
     """
     if pooling not in POOLINGS:
         raise ValueError(f"Unknown pooling '{pooling}' of a text classifier. Use one of: {', '.join(POOLINGS)}.")
-    make_output_layer: Callable[[int | None], Model[Floats2d, Floats2d]] = Softmax if exclusive_classes else Linear
+    make_output_layer: Callable[[int | None], OutputLayer] = Softmax if exclusive_classes else Linear
     output_layer = make_output_layer(nO)
     pooled: Model[list[Doc], Floats2d] = chain(tok2vec, fill_empty(), list2ragged(), POOLINGS[pooling]())
     model: TextCat = chain(pooled, output_layer) if exclusive_classes else chain(pooled, output_layer, Logistic())
@@ -111,25 +113,11 @@ def resize_output(model: TextCat, new_nO: int) -> TextCat:
     RETURNS: the model itself.
     RAISES: ValueError if there are more classes than that.
     """
-    old: Model[Floats2d, Floats2d] = model.get_ref("output_layer")
+    old: OutputLayer = model.get_ref("output_layer")
     if not old.has_param("W"):
         old.set_dim("nO", new_nO, force=True)
     else:
-        model.replace_node(old, _resize_layer(old, new_nO, Linear if model.attrs["multi_label"] else Softmax))
+        make_layer = Linear if model.attrs["multi_label"] else Softmax
+        model.replace_node(old, copy_outputs(old, make_layer(new_nO, old.get_dim("nI"))))
     model.set_dim("nO", new_nO, force=True)
     return model
-
-
-def _resize_layer(
-    old: Model[Floats2d, Floats2d], new_nO: int, make_layer: Callable[[int, int], Model[Floats2d, Floats2d]]
-) -> Model[Floats2d, Floats2d]:
-    old_nO = old.get_dim("nO")
-    if new_nO < old_nO:
-        raise ValueError(f"Can't take classes away from a model: it has {old_nO}, but is to have {new_nO}.")
-    nI = old.get_dim("nI")
-    layer = make_layer(new_nO, nI)
-    for name, shape in (("W", (new_nO, nI)), ("b", (new_nO,))):
-        weights = layer.ops.alloc(shape)
-        weights[:old_nO] = old.get_param(name)
-        layer.set_param(name, weights)
-    return layer

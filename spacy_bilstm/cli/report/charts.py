@@ -62,7 +62,8 @@ def draw_curves(steps: Sequence[int], curves: Mapping[str, Sequence[float]], lab
     for i, (name, values) in enumerate(list(curves.items())[:_MAX_LINES]):
         axes.plot(steps, values, color=COLOURS[i % len(COLOURS)], marker="." if len(steps) < 30 else "", label=name)
     if log:
-        axes.set_yscale("log")
+        # The loss of a shared tok2vec is 0 before its first update: that point is left out.
+        axes.set_yscale("log", nonpositive="mask")
         # The formatter of logarithmic axes writes formulas.
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
