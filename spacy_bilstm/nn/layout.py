@@ -15,7 +15,8 @@ import numpy
 import torch
 from torch import Tensor
 
-# What it costs to take a step, and to go on with fewer lanes, in lanes of one step. Measured at widths around 200.
+# What it costs to take a step, and to go on with fewer lanes, in lanes of one step. At a width of 160 a step of n lanes
+# takes about n + 7 times what one lane more adds (`python docs/measure_parts.py lanes`).
 _STEP_COST = 7
 _SEGMENT_COST = 30
 # Lanes end together where a better filling could save no more than this.

@@ -57,7 +57,7 @@ def locked_dropout(packed: Tensor, document: Tensor, n_docs: int, rate: float) -
     return packed * keep[document]
 
 
-# Lanes that are fastest, as measured: oneDNN wants few rows a step, the loop of Python many.
+# Lanes that are fastest: oneDNN wants few rows a step, the loop of Python many (`python docs/measure_parts.py lanes`).
 _LSTM_LANES = {"float32": 16, "bfloat16": 64}
 _LOOP_LANES = 128
 _MIN_LOOP_LANES = 8
