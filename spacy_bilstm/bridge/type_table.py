@@ -269,11 +269,16 @@ class _Contents:
         """Give the slots of types, `_MISSING` for those that are not here. Shape `(n,)`."""
         if not len(self.keys):
             return numpy.full(len(keys), _MISSING)
-        places = numpy.minimum(numpy.searchsorted(self.keys, keys), len(self.keys) - 1)
+        places, has_key = self._search(keys)
         slots = self.slots[places]
         # Equal hashes tell equal types but for a chance of one in many billions, and that is looked at, too.
-        is_found = (self.keys[places] == keys) & (self.features[slots] == features).all(axis=1)
+        is_found = has_key & (self.features[slots] == features).all(axis=1)
         return numpy.where(is_found, slots, _MISSING)
+
+    def _search(self, keys: Features) -> tuple[Indices, NDArray[numpy.bool_]]:
+        """Give a place in `self.keys` for each key, which must not be empty, and whether the key stands there."""
+        places = numpy.minimum(numpy.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return places, self.keys[places] == keys
 
     def use(self, slots: Indices) -> Tensor:
         """Give the rows of types that are here."""
@@ -285,7 +290,8 @@ class _Contents:
         """Remember types, and forget those that were used longest ago where there is no room."""
         # A type whose hash is that of another one is not remembered.
         keys, first = numpy.unique(keys, return_index=True)
-        is_new = ~numpy.isin(keys, self.keys)
+        # NumPy's isin goes through the whole table, which for a text with one new word is most of the work.
+        is_new = ~self._search(keys)[1] if len(self.keys) else numpy.ones(len(keys), dtype=bool)
         row_bytes = rows[0].nbytes + features[0].nbytes + 3 * 8
         capacity = max_bytes // row_bytes
         keys, first = keys[is_new][:capacity], first[is_new][:capacity]
