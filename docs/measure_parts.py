@@ -14,7 +14,8 @@ from functools import partial
 
 import torch
 
-from spacy_bilstm.nn.crf import LinearChainCRF, _LogLattice, _Rows, _ScaledLattice, _Scores, biluo_constraints
+from spacy_bilstm.nn.crf import LinearChainCRF, biluo_constraints
+from spacy_bilstm.nn.lattice import LogLattice, Rows, ScaledLattice, Scores
 from spacy_bilstm.nn.layout import LaneLayout, PackedLayout
 from spacy_bilstm.nn.recurrent import _LOOP_LANES, _LSTM_LANES, RecurrentLayer
 
@@ -132,11 +133,11 @@ def measure_messages(rounds: int) -> None:
     for n_labels in (1, 4, 18):
         crf = LinearChainCRF(*biluo_constraints(n_labels)).double()
         emissions = torch.randn(n_steps * n_docs, crf.n_tags, dtype=torch.float64)
-        scores = _Scores(emissions, *crf._masked_parameters())
-        rows = _Rows.build(layout.batch_sizes, emissions.device)
+        scores = Scores(emissions, *crf._masked_parameters())
+        rows = Rows.build(layout.batch_sizes, emissions.device)
         ways = {
             lattice.__name__: lambda lattice=lattice, scores=scores, rows=rows: lattice(scores, rows)
-            for lattice in (_LogLattice, _ScaledLattice)
+            for lattice in (LogLattice, ScaledLattice)
         }
         seconds = measure(ways, rounds)
         print_row(crf.n_tags, *(f"{1e6 * seconds[name] / n_steps:.0f}" for name in ways))

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from spacy_bilstm.nn import crf as crf_module
 from spacy_bilstm.nn.crf import LinearChainCRF, biluo_constraints, biluo_tag
+from spacy_bilstm.nn.lattice import Lattice, Rows, ScaledLattice, Scores
 from spacy_bilstm.nn.layout import PackedLayout
 
 Path = tuple[int, ...]
@@ -26,7 +27,7 @@ Path = tuple[int, ...]
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run a test on the fast messages and again on those in log space, which stand in for extreme scores."""
     if request.param == "log":
-        monkeypatch.setattr(crf_module._ScaledLattice, "is_safe", lambda self: False)
+        monkeypatch.setattr(ScaledLattice, "is_safe", lambda self: False)
     return str(request.param)
 
 
@@ -424,7 +425,7 @@ def test_both_kinds_of_messages_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     results = []
     for safe in (True, False):
         if not safe:
-            monkeypatch.setattr(crf_module._ScaledLattice, "is_safe", lambda self: False)
+            monkeypatch.setattr(ScaledLattice, "is_safe", lambda self: False)
         leaf = emissions.clone().requires_grad_()
         crf.zero_grad()
         loss = crf.negative_log_likelihood(leaf, layout, gold)
@@ -567,14 +568,14 @@ def test_argument_errors() -> None:
 
 def test_the_lattice_is_freed_with_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     lattices = []
-    run_forward = crf_module._run_forward
+    run_forward = crf_module.run_forward
 
-    def recording(scores: crf_module._Scores, rows: crf_module._Rows) -> crf_module._Lattice:
+    def recording(scores: Scores, rows: Rows) -> Lattice:
         lattice = run_forward(scores, rows)
         lattices.append(weakref.ref(lattice))
         return lattice
 
-    monkeypatch.setattr(crf_module, "_run_forward", recording)
+    monkeypatch.setattr(crf_module, "run_forward", recording)
     crf = LinearChainCRF(*biluo_constraints(1))
     gc.disable()
     try:
