@@ -47,6 +47,7 @@ def calibrate(
             _print_accuracies(*fit_threshold(recognizer, examples))
     except ValueError as error:
         msg.fail("Nothing was written.", str(error), exits=1)
+    _write_into_config(nlp, pipe, recognizer)
     with directory_written_whole(output_path) as draft:
         nlp.to_disk(draft)
     msg.good(f"Wrote {output_path}")
@@ -59,6 +60,13 @@ def _prepare(nlp: Language, pipe: str, examples: list[Example]) -> list[Example]
         docs = nlp.pipe(example.predicted for example in examples)
         progress = tqdm(zip(docs, examples, strict=True), total=len(examples), unit="doc", leave=False)
         return [Example(doc, example.reference) for doc, example in progress]
+
+
+def _write_into_config(nlp: Language, pipe: str, recognizer: BiLSTMEntityRecognizer) -> None:
+    """Let the pipeline's config say what was fitted, so that another value given at loading is known as another."""
+    fitted = {name: recognizer.cfg[name] for name in ("temperature", "threshold")}
+    nlp.get_pipe_config(pipe).update(fitted)
+    recognizer.cfg["configured"] = recognizer.cfg["configured"] | fitted
 
 
 def _print_calibrations(before: Calibration, after: Calibration) -> None:

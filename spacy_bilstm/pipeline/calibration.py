@@ -19,6 +19,7 @@ _LOWEST, _HIGHEST = 0.1, 10.0
 _LOWEST_THRESHOLD = 0.02
 # The search ends when it knows the temperature to one part in a thousand.
 _PRECISION = 1e-3
+_DIGITS = 3
 _GOLDEN_RATIO = (math.sqrt(5.0) - 1.0) / 2.0
 
 
@@ -87,7 +88,7 @@ def fit_temperature(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Examp
     def log_loss(log_temperature: float) -> float:
         return _measure(recognizer, examples, math.exp(log_temperature)).log_loss
 
-    best = math.exp(_minimize(log_loss, math.log(_LOWEST), math.log(_HIGHEST)))
+    best = round(math.exp(_minimize(log_loss, math.log(_LOWEST), math.log(_HIGHEST))), _DIGITS)
     after = _measure(recognizer, examples, best)
     recognizer.cfg["temperature"] = best
     return before, after
@@ -119,7 +120,7 @@ def fit_threshold(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example
         )
     # No threshold parts spans with the same confidence, up to rounding.
     is_last = numpy.append(-numpy.diff(outcomes[:, 0]) > 1e-6, True)
-    threshold = float((n_right / (n_predicted + n_gold))[is_last].max())
+    threshold = round(float((n_right / (n_predicted + n_gold))[is_last].max()), _DIGITS)
     n_found = int((outcomes[:, 0] >= threshold).sum())
     after = Accuracy(threshold, int(n_right[n_found - 1]), n_found, n_gold)
     if after.f_score <= before.f_score:

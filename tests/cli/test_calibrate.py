@@ -112,6 +112,12 @@ def test_a_fitted_threshold_finds_what_the_best_analysis_misses(run: Callable[..
     assert fitted["threshold"] == pytest.approx(after / 2)
     for value in (f"{100 * before:.1f}", f"{100 * after:.1f}", f"{fitted['threshold']:.3f}"):
         assert value in result.output
+    assert (
+        spacy.util.load_config(folder / "fitted" / "config.cfg")["components"]["ner"]["threshold"]
+        == fitted["threshold"]
+    )
+    overridden = spacy.load(folder / "fitted", config={"components": {"ner": {"threshold": 0.0, "temperature": 1.0}}})
+    assert [overridden.get_pipe("ner").cfg[name] for name in ("threshold", "temperature")] == [0.0, 1.0]
     again = run("fitted", "unsure.spacy", "fitted-again", "--threshold")
     assert again.exit_code == 0, again.output
     assert "it stays as it was" in again.output
