@@ -14,7 +14,8 @@ from functools import partial
 
 import torch
 
-from spacy_bilstm.nn.crf import LinearChainCRF, biluo_constraints
+from spacy_bilstm.nn.biluo import biluo_constraints
+from spacy_bilstm.nn.crf import LinearChainCRF
 from spacy_bilstm.nn.lattice import LogLattice, Rows, ScaledLattice, Scores
 from spacy_bilstm.nn.layout import LaneLayout, PackedLayout
 from spacy_bilstm.nn.recurrent import _LOOP_LANES, _LSTM_LANES, RecurrentLayer

@@ -5,7 +5,8 @@ from thinc.api import Linear, Model, chain, with_array, zero_init
 from thinc.types import Floats2d
 
 from ..bridge.crf import CRFLayer, resize, with_crf
-from ..nn.crf import LinearChainCRF, biluo_constraints
+from ..nn.biluo import biluo_constraints
+from ..nn.crf import LinearChainCRF
 from ..nn.layout import PackedLayout
 from .output_layer import OutputLayer, copy_outputs
 

@@ -13,61 +13,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-import numpy
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from . import one_document
+from .biluo import biluo_tag
 from .lattice import Lattice, Rows, Scores, compute_log_partition, run_backward, run_forward
 from .layout import PackedLayout
-
-_LabelT = TypeVar("_LabelT", int, Tensor)
-
-
-class TagConstraints(NamedTuple):
-    """Which tags may follow one another.
-
-    transitions: whether the column's tag may follow the row's tag. Shape `(n_tags, n_tags)`, bool.
-    start: whether a document may start with the tag. Shape `(n_tags,)`, bool.
-    end: whether a document may end with the tag. Shape `(n_tags,)`, bool.
-    """
-
-    transitions: Tensor
-    start: Tensor
-    end: Tensor
-
-
-def biluo_tag(label: _LabelT, position: str) -> _LabelT:
-    """Number of a BILUO tag: 0 is O, and label `l` has B, I, L and U at `1 + 4 * l` and the three after it.
-
-    label: index of the entity label, or a tensor of them.
-    position: "B", "I", "L" or "U".
-    RETURNS: the tag, of the type of `label`.
-    RAISES: ValueError if the position is none of these.
-    """
-    return 4 * label + 1 + "BILU".index(position)
-
-
-@cache
-def biluo_constraints(n_labels: int) -> TagConstraints:
-    """The constraints under which a tag sequence is valid BILUO.
-
-    n_labels: number of entity labels, >= 0. The number of tags is `1 + 4 * n_labels`, numbered as by `biluo_tag`.
-    RETURNS: the constraints, the same tensors at each call.
-    RAISES: ValueError if `n_labels` is negative.
-    """
-    if n_labels < 0:
-        raise ValueError(f"The number of labels must not be negative, but is {n_labels}.")
-    continues = torch.tensor([False] + [False, True, True, False] * n_labels)  # I and L
-    unfinished = torch.tensor([False] + [True, True, False, False] * n_labels)  # B and I
-    label = (torch.arange(len(continues)) + 3) // 4  # the number of O here is of no consequence
-    same_label = label[:, None] == label[None, :]
-    transitions = torch.where(unfinished[:, None], continues & same_label, ~continues)
-    return TagConstraints(transitions, ~continues, ~unfinished)
+from .one_document import DocumentScores
 
 
 def _compute_dtype(device: torch.device) -> torch.dtype:
@@ -237,22 +194,9 @@ class LinearChainCRF(nn.Module):
         return tags[layout.from_packed], values.to(emissions.dtype)
 
     def _viterbi_of_one(self, emissions: Tensor, layout: PackedLayout, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
-        """`viterbi` of a single document: its steps are so small that torch takes several times as long as NumPy."""
-        self._check(emissions, layout, allowed)
-        scores = _pack_emissions(emissions, layout, None if allowed is None else allowed[:, None])
-        transitions, start, end = (parameter.numpy() for parameter in self._masked_parameters())
-        arriving = transitions.T.copy()
-        best = scores.numpy()
-        best[0] += start
-        for before, after in pairwise(best):
-            after += (before + arriving).max(1)
-        final = best[-1] + end
-        tags = numpy.empty(len(best), dtype="int64")
-        tags[-1] = tag = final.argmax()
-        values = torch.from_numpy(final[tag, None])
+        tags, score = one_document.viterbi(self._get_document(emissions, layout, allowed))
+        values = torch.from_numpy(score)
         self._check_paths(values, emissions, layout)
-        for step in range(len(best) - 2, -1, -1):
-            tags[step] = tag = (best[step] + arriving[tag]).argmax()
         return torch.from_numpy(tags), values.to(emissions.dtype)
 
     @torch.no_grad()
@@ -377,9 +321,15 @@ class LinearChainCRF(nn.Module):
         if not 0 < threshold <= 1:
             raise ValueError(f"The threshold of a probability must be above 0 and at most 1, but is {threshold}.")
         n_labels = self._count_labels()
-        lattice, _ = self._forward_backward(emissions, layout, allowed)
         # Rounding must not lose what is certain.
-        found = list(_grow_spans(lattice, layout, n_labels, math.log(threshold) - 1e-9))
+        lowest = math.log(threshold) - 1e-9
+        if len(layout.order) == 1 and emissions.device.type == "cpu":
+            alone = one_document.find_spans(self._get_document(emissions, layout, allowed), n_labels, math.exp(lowest))
+            if alone is not None:
+                *spans, log_probabilities = (torch.from_numpy(array) for array in alone)
+                return spans[0], spans[1], spans[2], log_probabilities.to(emissions.dtype)
+        lattice, _ = self._forward_backward(emissions, layout, allowed)
+        found = list(_grow_spans(lattice, layout, n_labels, lowest))
         starts, ends, labels, values = (torch.cat(parts) for parts in zip(*found, strict=True))
         return starts, ends, labels, values.clamp(max=0.0).to(emissions.dtype)
 
@@ -396,6 +346,12 @@ class LinearChainCRF(nn.Module):
             self.start.to(dtype).masked_fill(~self.allowed_start, -math.inf),
             self.end.to(dtype).masked_fill(~self.allowed_end, -math.inf),
         )
+
+    def _get_document(self, emissions: Tensor, layout: PackedLayout, allowed: Tensor | None) -> DocumentScores:
+        """Scores of a single document, on CPU."""
+        self._check(emissions, layout, allowed)
+        rows = _pack_emissions(emissions, layout, None if allowed is None else allowed[:, None])
+        return DocumentScores(*(scores.numpy() for scores in (rows, *self._masked_parameters())))
 
     def _scores(self, emissions: Tensor, layout: PackedLayout, allowed: Tensor | None) -> tuple[Scores, Rows]:
         self._check(emissions, layout, allowed)

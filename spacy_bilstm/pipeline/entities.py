@@ -1,7 +1,7 @@
 """Room pipeline: entities of docs as arrays. Docs become masks of allowed tags, and tags become entities of docs.
 
-The rows of all docs of a batch stand one after the other. Tags are numbered as by `nn.crf.biluo_tag`; a label is known
-by its index in the component's labels, or by its hash in arrays of docs.
+The rows of all docs of a batch stand one after the other. Tags are numbered as by `nn.biluo.biluo_tag`; a label is
+known by its index in the component's labels, or by its hash in arrays of docs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, SENT_START
 from spacy.tokens import Doc
 from thinc.types import Ints2d
 
-from ..nn.crf import biluo_tag
+from ..nn.biluo import biluo_tag
 
 Bools = NDArray[numpy.bool_]
 Ints = NDArray[numpy.int64]

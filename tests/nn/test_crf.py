@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from spacy_bilstm.nn import crf as crf_module
-from spacy_bilstm.nn.crf import LinearChainCRF, biluo_constraints, biluo_tag
+from spacy_bilstm.nn.biluo import biluo_constraints, biluo_tag
+from spacy_bilstm.nn.crf import LinearChainCRF
 from spacy_bilstm.nn.lattice import Lattice, Rows, ScaledLattice, Scores
 from spacy_bilstm.nn.layout import PackedLayout
 
@@ -154,7 +155,7 @@ def test_span_probabilities_against_brute_force(engine: str, masked: bool) -> No
 @settings(max_examples=40, deadline=None)
 @given(
     lengths=st.lists(st.integers(0, 12), min_size=1, max_size=5),
-    scale=st.sampled_from([0.5, 2.0, 300.0]),
+    scale=st.sampled_from([0.5, 2.0, 25.0, 300.0]),
     threshold=st.sampled_from([1e-3, 0.05, 0.3, 0.6, 1.0]),
     masked=st.booleans(),
     seed=st.integers(0, 99),
@@ -189,6 +190,24 @@ def test_a_threshold_of_spans_is_a_probability() -> None:
     for threshold in (0.0, -1.0, 1.1, math.nan):
         with pytest.raises(ValueError, match="threshold"):
             crf.find_probable_spans(torch.zeros(5, 9), PackedLayout.from_lengths([2, 3]), threshold)
+
+
+@pytest.mark.parametrize("lengths", [[3], [3, 2]])
+def test_probable_spans_need_a_path(lengths: list[int]) -> None:
+    crf = LinearChainCRF(*biluo_constraints(1))
+    layout = PackedLayout.from_lengths(lengths)
+    # In the first document: an entity that does not end, one that does not start, and a row without tags.
+    for tags in ([[0, 1], [2], [1, 2]], [[3], [0], [0]], [[0], [], [0]]):
+        allowed = torch.ones(sum(lengths), 5, dtype=torch.bool)
+        allowed[:3] = False
+        for row, of_row in enumerate(tags):
+            allowed[row, of_row] = True
+        with pytest.raises(ValueError, match="No path"):
+            crf.find_probable_spans(torch.zeros(sum(lengths), 5), layout, 0.5, allowed)
+    emissions = torch.zeros(sum(lengths), 5)
+    emissions[1, 2] = math.nan
+    with pytest.raises(ValueError, match="finite"):
+        crf.find_probable_spans(emissions, layout, 0.5)
 
 
 def test_span_errors() -> None:

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_bilstm.nn.crf import biluo_tag
+from spacy_bilstm.nn.biluo import biluo_tag
 from spacy_bilstm.pipeline.entities import Tokens, find_allowed_tags, tag_span
 from spacy_bilstm.pipeline.ner_gold import Gold, read_incorrect_spans
 

@@ -1,0 +1,118 @@
+"""Room nn: what a conditional random field finds in a single document. Scores come in as NumPy's arrays.
+
+Each step is so small that torch's calls would take several times as long as NumPy's.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy
+from numpy.typing import NDArray
+
+from .biluo import biluo_tag
+
+Floats = NDArray[numpy.float64]
+Ints = NDArray[numpy.int64]
+
+# Any tag is two or three steps from any other, each of which may cost that much: the exponents of float64 hold it.
+_MAX_RANGE = 200.0
+
+
+class DocumentScores(NamedTuple):
+    """Logarithms of potentials, -inf for what is forbidden.
+
+    emissions: of the tags of each row. Shape `(n_rows, n_tags)`, with at least one row.
+    transitions: of the column's tag after the row's tag. Shape `(n_tags, n_tags)`.
+    start: of a tag at the first row. Shape `(n_tags,)`.
+    end: of a tag at the last row. Shape `(n_tags,)`.
+    """
+
+    emissions: Floats
+    transitions: Floats
+    start: Floats
+    end: Floats
+
+
+def viterbi(scores: DocumentScores) -> tuple[Ints, Floats]:
+    """Find the best path, as `LinearChainCRF.viterbi` does.
+
+    scores: the scores, of which the emissions are changed.
+    RETURNS: the path's tags, shape `(n_rows,)`, and its score, -inf if there is none, shape `(1,)`.
+    """
+    arriving = scores.transitions.T.copy()
+    best = scores.emissions
+    best[0] += scores.start
+    for before, after in pairwise(best):
+        after += (before + arriving).max(1)
+    final = best[-1] + scores.end
+    tags = numpy.empty(len(best), dtype="int64")
+    tags[-1] = tag = final.argmax()
+    value = final[tag, None]
+    for step in range(len(best) - 2, -1, -1):
+        tags[step] = tag = (best[step] + arriving[tag]).argmax()
+    return tags, value
+
+
+def find_spans(scores: DocumentScores, n_labels: int, threshold: float) -> tuple[Ints, Ints, Ints, Floats] | None:
+    """Find all spans that are probable enough, as `LinearChainCRF.find_probable_spans` does.
+
+    scores: the scores.
+    n_labels: number of labels, whose tags are numbered as by `biluo_tag`.
+    threshold: the lowest probability, above 0.
+    RETURNS: first row of each span, row after its last one, index of its label, and its log probability, shape
+        `(n_spans,)` each; or None where there is no path, or scores differ by more than probabilities can hold.
+    """
+    peak = scores.emissions.max(1, keepdims=True)
+    if not numpy.isfinite(peak).all() or not _fits(emissions := scores.emissions - peak, *scores[1:]):
+        return None
+    potentials, steps = numpy.exp(emissions), numpy.exp(scores.transitions - scores.transitions.max())
+    forward, backward = numpy.empty_like(potentials), numpy.empty_like(potentials)
+    message = numpy.exp(scores.start - scores.start.max())
+    for row, potential in zip(forward, potentials, strict=True):
+        numpy.multiply(message, potential, out=row)
+        total = row.sum()
+        if not total > 0.0:
+            return None
+        row /= total
+        message = row @ steps
+    message = numpy.exp(scores.end - scores.end.max())
+    if not forward[-1] @ message > 0.0:
+        return None
+    for row, potential in zip(backward[::-1], potentials[::-1], strict=True):
+        row[:] = message
+        message = steps @ (message * potential)
+        message /= message.sum()
+    mass = forward * backward
+    probabilities = mass / mass.sum(1, keepdims=True)
+    # Score of each tag at a row together with all that may follow it.
+    ahead = potentials * backward
+    spans: list[tuple[int, int, int, float]] = []
+    begin, inside, last, unit = (biluo_tag(numpy.arange(n_labels), position) for position in "BILU")
+    for row, label in zip(*numpy.nonzero(probabilities[:, unit] >= threshold), strict=True):
+        spans.append((row, row + 1, label, probabilities[row, unit[label]]))
+    for first_row, label in zip(*numpy.nonzero(probabilities[:, begin] >= threshold), strict=True):
+        tag, probability = begin[label], probabilities[first_row, begin[label]]
+        for row in range(first_row + 1, len(emissions)):
+            # What follows a tag depends on nothing before it.
+            following = steps[tag] * ahead[row]
+            following *= probability / following.sum()
+            if following[last[label]] >= threshold:
+                spans.append((first_row, row + 1, label, following[last[label]]))
+            tag, probability = inside[label], following[inside[label]]
+            if probability < threshold:
+                break
+    starts, ends, labels = (numpy.array([span[i] for span in spans], dtype="int64") for i in range(3))
+    log_probabilities = numpy.log(numpy.array([span[3] for span in spans], dtype="float64"))
+    return starts, ends, labels, numpy.minimum(log_probabilities, 0.0)
+
+
+def _fits(*scores: Floats) -> bool:
+    """Whether the finite ones of all scores together span few enough exponents. They may not be finite at all."""
+    total = 0.0
+    for array in scores:
+        finite = array[array > -math.inf]
+        total += float(finite.max() - finite.min()) if len(finite) else math.inf
+    return total < _MAX_RANGE
