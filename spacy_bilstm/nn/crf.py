@@ -173,7 +173,7 @@ class LinearChainCRF(nn.Module):
             path, shape `(n_docs,)`.
         RAISES: ValueError if a document has no allowed path, or if shapes do not fit.
         """
-        if len(layout.order) == 1 and emissions.device.type == "cpu":
+        if _is_alone(emissions, layout):
             return self._viterbi_of_one(emissions, layout, allowed)
         scores, rows = self._scores(emissions, layout, allowed)
         arriving = scores.transitions.T.contiguous()  # from-tags last: the reduction runs over contiguous memory
@@ -281,8 +281,13 @@ class LinearChainCRF(nn.Module):
         RAISES: ValueError if a document has no allowed path, if the number of tags is not `1 + 4 * n_labels`, if a span
             is empty or not within one document, if a label does not exist, or if shapes do not fit.
         """
+        self._check_spans(layout, span_starts, span_ends, span_labels)
+        alone = self._build_lattice_of_one(emissions, layout, allowed)
+        if alone is not None:
+            spans = zip(span_starts.tolist(), span_ends.tolist(), span_labels.tolist(), strict=True)
+            probabilities = [alone.get_span_probability(*span) for span in spans]
+            return torch.tensor(probabilities, dtype=torch.float64).log().clamp(max=0.0).to(emissions.dtype)
         lattice, _ = self._forward_backward(emissions, layout, allowed)
-        self._check_spans(layout, lattice.rows, span_starts, span_ends, span_labels)
         scores = lattice.scores
         begin, inside, last, unit = (biluo_tag(span_labels, position) for position in "BILU")
         n_continuing = span_ends - span_starts - 1
@@ -323,11 +328,10 @@ class LinearChainCRF(nn.Module):
         n_labels = self._count_labels()
         # Rounding must not lose what is certain.
         lowest = math.log(threshold) - 1e-9
-        if len(layout.order) == 1 and emissions.device.type == "cpu":
-            alone = one_document.find_spans(self._get_document(emissions, layout, allowed), n_labels, math.exp(lowest))
-            if alone is not None:
-                *spans, log_probabilities = (torch.from_numpy(array) for array in alone)
-                return spans[0], spans[1], spans[2], log_probabilities.to(emissions.dtype)
+        alone = self._build_lattice_of_one(emissions, layout, allowed)
+        if alone is not None:
+            *rows, probabilities = (torch.from_numpy(array) for array in alone.find_spans(n_labels, math.exp(lowest)))
+            return rows[0], rows[1], rows[2], probabilities.log().clamp(max=0.0).to(emissions.dtype)
         lattice, _ = self._forward_backward(emissions, layout, allowed)
         found = list(_grow_spans(lattice, layout, n_labels, lowest))
         starts, ends, labels, values = (torch.cat(parts) for parts in zip(*found, strict=True))
@@ -346,6 +350,14 @@ class LinearChainCRF(nn.Module):
             self.start.to(dtype).masked_fill(~self.allowed_start, -math.inf),
             self.end.to(dtype).masked_fill(~self.allowed_end, -math.inf),
         )
+
+    def _build_lattice_of_one(
+        self, emissions: Tensor, layout: PackedLayout, allowed: Tensor | None
+    ) -> one_document.Lattice | None:
+        """What is probable in the only document of a batch on CPU, or None."""
+        if not _is_alone(emissions, layout):
+            return None
+        return one_document.Lattice.build(self._get_document(emissions, layout, allowed))
 
     def _get_document(self, emissions: Tensor, layout: PackedLayout, allowed: Tensor | None) -> DocumentScores:
         """Scores of a single document, on CPU."""
@@ -399,7 +411,7 @@ class LinearChainCRF(nn.Module):
             raise ValueError(f"Spans need BILUO tags, 1 + 4 * n_labels of them, but there are {self.n_tags} tags.")
         return n_labels
 
-    def _check_spans(self, layout: PackedLayout, rows: Rows, starts: Tensor, ends: Tensor, labels: Tensor) -> None:
+    def _check_spans(self, layout: PackedLayout, starts: Tensor, ends: Tensor, labels: Tensor) -> None:
         n_labels = self._count_labels()
         if not starts.shape == ends.shape == labels.shape or starts.dim() != 1:
             raise ValueError(
@@ -408,7 +420,7 @@ class LinearChainCRF(nn.Module):
             )
         fits = (starts >= 0) & (starts < ends) & (ends <= layout.to_packed.numel())
         if bool(fits.all()):
-            doc = rows.doc[layout.from_packed]
+            doc = layout.document[layout.from_packed]
             fits = doc[starts] == doc[ends - 1]
         if not bool(fits.all()):
             bad = (~fits).nonzero()[:, 0].tolist()
@@ -417,6 +429,11 @@ class LinearChainCRF(nn.Module):
         if not bool(fits.all()):
             bad = (~fits).nonzero()[:, 0].tolist()
             raise ValueError(f"Labels must be in 0..{n_labels - 1}, but are not in {_enumerate('span', bad)}.")
+
+
+def _is_alone(emissions: Tensor, layout: PackedLayout) -> bool:
+    """Whether a document is the only one of a batch, on CPU: torch's calls would take longer than NumPy's."""
+    return len(layout.order) == 1 and emissions.device.type == "cpu"
 
 
 def _grow_spans(

@@ -56,57 +56,88 @@ def viterbi(scores: DocumentScores) -> tuple[Ints, Floats]:
     return tags, value
 
 
-def find_spans(scores: DocumentScores, n_labels: int, threshold: float) -> tuple[Ints, Ints, Ints, Floats] | None:
-    """Find all spans that are probable enough, as `LinearChainCRF.find_probable_spans` does.
+class Lattice(NamedTuple):
+    """What is probable in a document.
 
-    scores: the scores.
-    n_labels: number of labels, whose tags are numbered as by `biluo_tag`.
-    threshold: the lowest probability, above 0.
-    RETURNS: first row of each span, row after its last one, index of its label, and its log probability, shape
-        `(n_spans,)` each; or None where there is no path, or scores differ by more than probabilities can hold.
+    probabilities: of each tag at each row. Shape `(n_rows, n_tags)`.
+    steps: potential of each transition. Shape `(n_tags, n_tags)`.
+    ahead: potential of each tag at each row together with all that may follow it, up to a factor of each row. Shape
+        `(n_rows, n_tags)`.
     """
-    peak = scores.emissions.max(1, keepdims=True)
-    if not numpy.isfinite(peak).all() or not _fits(emissions := scores.emissions - peak, *scores[1:]):
-        return None
-    potentials, steps = numpy.exp(emissions), numpy.exp(scores.transitions - scores.transitions.max())
-    forward, backward = numpy.empty_like(potentials), numpy.empty_like(potentials)
-    message = numpy.exp(scores.start - scores.start.max())
-    for row, potential in zip(forward, potentials, strict=True):
-        numpy.multiply(message, potential, out=row)
-        total = row.sum()
-        if not total > 0.0:
+
+    probabilities: Floats
+    steps: Floats
+    ahead: Floats
+
+    @classmethod
+    def build(cls, scores: DocumentScores) -> Lattice | None:
+        """Compute it from scores; None where there is no path, or where probabilities can't hold their differences."""
+        peak = scores.emissions.max(1, keepdims=True)
+        if not numpy.isfinite(peak).all() or not _fits(emissions := scores.emissions - peak, *scores[1:]):
             return None
-        row /= total
-        message = row @ steps
-    message = numpy.exp(scores.end - scores.end.max())
-    if not forward[-1] @ message > 0.0:
-        return None
-    for row, potential in zip(backward[::-1], potentials[::-1], strict=True):
-        row[:] = message
-        message = steps @ (message * potential)
-        message /= message.sum()
-    mass = forward * backward
-    probabilities = mass / mass.sum(1, keepdims=True)
-    # Score of each tag at a row together with all that may follow it.
-    ahead = potentials * backward
-    spans: list[tuple[int, int, int, float]] = []
-    begin, inside, last, unit = (biluo_tag(numpy.arange(n_labels), position) for position in "BILU")
-    for row, label in zip(*numpy.nonzero(probabilities[:, unit] >= threshold), strict=True):
-        spans.append((row, row + 1, label, probabilities[row, unit[label]]))
-    for first_row, label in zip(*numpy.nonzero(probabilities[:, begin] >= threshold), strict=True):
-        tag, probability = begin[label], probabilities[first_row, begin[label]]
-        for row in range(first_row + 1, len(emissions)):
-            # What follows a tag depends on nothing before it.
-            following = steps[tag] * ahead[row]
-            following *= probability / following.sum()
-            if following[last[label]] >= threshold:
-                spans.append((first_row, row + 1, label, following[last[label]]))
-            tag, probability = inside[label], following[inside[label]]
-            if probability < threshold:
+        potentials, steps = numpy.exp(emissions), numpy.exp(scores.transitions - scores.transitions.max())
+        forward, backward = numpy.empty_like(potentials), numpy.empty_like(potentials)
+        message = numpy.exp(scores.start - scores.start.max())
+        for row, potential in zip(forward, potentials, strict=True):
+            numpy.multiply(message, potential, out=row)
+            total = row.sum()
+            if not total > 0.0:
+                return None
+            row /= total
+            message = row @ steps
+        message = numpy.exp(scores.end - scores.end.max())
+        if not forward[-1] @ message > 0.0:
+            return None
+        for row, potential in zip(backward[::-1], potentials[::-1], strict=True):
+            row[:] = message
+            message = steps @ (message * potential)
+            message /= message.sum()
+        mass = forward * backward
+        return cls(mass / mass.sum(1, keepdims=True), steps, potentials * backward)
+
+    def follow(self, tag: int, row: int) -> Floats:
+        """Give the probability of each tag at a row after a tag that is possible at the row before."""
+        following: Floats = self.steps[tag] * self.ahead[row]
+        following /= following.sum()
+        return following
+
+    def find_spans(self, n_labels: int, threshold: float) -> tuple[Ints, Ints, Ints, Floats]:
+        """Find all spans that are probable enough, as `LinearChainCRF.find_probable_spans` does.
+
+        n_labels: number of labels, whose tags are numbered as by `biluo_tag`.
+        threshold: the lowest probability, above 0.
+        RETURNS: first row of each span, row after its last one, index of its label, and its probability. Shape
+            `(n_spans,)` each.
+        """
+        spans: list[tuple[int, int, int, float]] = []
+        begin, inside, last, unit = (biluo_tag(numpy.arange(n_labels), position) for position in "BILU")
+        for row, label in zip(*numpy.nonzero(self.probabilities[:, unit] >= threshold), strict=True):
+            spans.append((row, row + 1, label, self.probabilities[row, unit[label]]))
+        for start, label in zip(*numpy.nonzero(self.probabilities[:, begin] >= threshold), strict=True):
+            tag, probability = begin[label], self.probabilities[start, begin[label]]
+            for row in range(start + 1, len(self.probabilities)):
+                following = probability * self.follow(tag, row)
+                if following[last[label]] >= threshold:
+                    spans.append((start, row + 1, label, following[last[label]]))
+                tag, probability = inside[label], following[inside[label]]
+                if probability < threshold:
+                    break
+        starts, ends, labels = (numpy.array([span[i] for span in spans], dtype="int64") for i in range(3))
+        return starts, ends, labels, numpy.array([span[3] for span in spans], dtype="float64")
+
+    def get_span_probability(self, start: int, end: int, label: int) -> float:
+        """Give the probability that exactly a span, of its first row and the row after its last, is of a label."""
+        begin, inside, last, unit = (biluo_tag(label, position) for position in "BILU")
+        if end - start == 1:
+            return float(self.probabilities[start, unit])
+        tag, probability = begin, self.probabilities[start, begin]
+        for row in range(start + 1, end):
+            if probability == 0.0:
                 break
-    starts, ends, labels = (numpy.array([span[i] for span in spans], dtype="int64") for i in range(3))
-    log_probabilities = numpy.log(numpy.array([span[3] for span in spans], dtype="float64"))
-    return starts, ends, labels, numpy.minimum(log_probabilities, 0.0)
+            following = self.follow(tag, row)
+            tag = last if row == end - 1 else inside
+            probability *= following[tag]
+        return float(probability)
 
 
 def _fits(*scores: Floats) -> bool:
