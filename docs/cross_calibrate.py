@@ -3,22 +3,26 @@
 python docs/cross_calibrate.py model/model-best --corpus corpus/ewt/dev.spacy
 
 The corpus, with gold tokens, is cut into blocks of documents that alternate between two halves. What is fitted to one
-half predicts the other, as `spacy bilstm calibrate --threshold` would fit it, and the two are scored as one.
+half predicts the other, as `spacy bilstm calibrate --threshold` would fit it, and the two are scored as one. What is
+"by chance" is the calibration error that true confidences would have on so few entities.
 """
 
 import argparse
+import statistics
 from collections.abc import Callable
 
+import numpy
 import spacy
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 
 from spacy_bilstm.pipeline.calibration import fit_temperature, fit_threshold
 from spacy_bilstm.pipeline.ner import BiLSTMEntityRecognizer
-from spacy_bilstm.pipeline.ner_scorer import score_ner
+from spacy_bilstm.pipeline.ner_scorer import find_outcomes, get_calibration_error, score_ner
 
 BLOCK = 125
 KEY = "confidences"
+N_DRAWS = 200
 Fit = Callable[[BiLSTMEntityRecognizer, list[Example]], object]
 
 
@@ -31,6 +35,15 @@ def predict(recognizer: BiLSTMEntityRecognizer, examples: list[Example], fitted_
     recognizer.set_annotations(docs, recognizer.predict(docs))
     if fits:
         print(f"temperature {recognizer.cfg['temperature']}, threshold {recognizer.cfg['threshold']}")
+
+
+def estimate_chance(examples: list[Example]) -> float:
+    """Give the calibration error that confidences have where each is the truth, as so few entities are drawn."""
+    confidences = numpy.array([confidence for confidence, _ in find_outcomes(examples, KEY)])
+    rng = numpy.random.default_rng(0)
+    draws = [confidences > rng.random(len(confidences)) for _ in range(N_DRAWS)]
+    errors = [get_calibration_error(list(zip(confidences.tolist(), draw.tolist(), strict=True))) for draw in draws]
+    return statistics.mean(error for error in errors if error is not None)
 
 
 def main() -> None:
@@ -59,7 +72,8 @@ def main() -> None:
         for half, other in zip(halves, reversed(fresh), strict=True):
             predict(recognizer, half, other, *fits)
         scores = score_ner([*halves[0], *halves[1]], confidences=KEY)
-        values = {score: f"{100 * scores[score]:.1f}" for score in ("ents_p", "ents_r", "ents_f", "ents_ece")}
+        scores["by chance"] = estimate_chance([*halves[0], *halves[1]])
+        values = {name: f"{100 * scores[name]:.1f}" for name in ("ents_p", "ents_r", "ents_f", "ents_ece", "by chance")}
         print(f"{name}: {values}")
 
 
