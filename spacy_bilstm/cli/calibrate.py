@@ -58,7 +58,7 @@ def _prepare(nlp: Language, pipe: str, examples: list[Example]) -> list[Example]
     before = nlp.pipe_names[: nlp.pipe_names.index(pipe)]
     with nlp.select_pipes(enable=before):
         docs = nlp.pipe(example.predicted for example in examples)
-        progress = tqdm(zip(docs, examples, strict=True), total=len(examples), unit="doc", leave=False)
+        progress = tqdm(zip(docs, examples, strict=True), total=len(examples), unit="doc", leave=False, disable=None)
         return [Example(doc, example.reference) for doc, example in progress]
 
 
