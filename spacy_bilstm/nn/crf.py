@@ -353,11 +353,11 @@ class LinearChainCRF(nn.Module):
 
     def _build_lattice_of_one(
         self, emissions: Tensor, layout: PackedLayout, allowed: Tensor | None
-    ) -> one_document.Lattice | None:
+    ) -> one_document.DocumentLattice | None:
         """What is probable in the only document of a batch on CPU, or None."""
         if not _is_alone(emissions, layout):
             return None
-        return one_document.Lattice.build(self._get_document(emissions, layout, allowed))
+        return one_document.DocumentLattice.build(self._get_document(emissions, layout, allowed))
 
     def _get_document(self, emissions: Tensor, layout: PackedLayout, allowed: Tensor | None) -> DocumentScores:
         """Scores of a single document, on CPU."""

@@ -56,7 +56,7 @@ def viterbi(scores: DocumentScores) -> tuple[Ints, Floats]:
     return tags, value
 
 
-class Lattice(NamedTuple):
+class DocumentLattice(NamedTuple):
     """What is probable in a document.
 
     probabilities: of each tag at each row. Shape `(n_rows, n_tags)`.
@@ -70,7 +70,7 @@ class Lattice(NamedTuple):
     ahead: Floats
 
     @classmethod
-    def build(cls, scores: DocumentScores) -> Lattice | None:
+    def build(cls, scores: DocumentScores) -> DocumentLattice | None:
         """Compute it from scores; None where there is no path, or where probabilities can't hold their differences."""
         peak = scores.emissions.max(1, keepdims=True)
         if not numpy.isfinite(peak).all() or not _fits(emissions := scores.emissions - peak, *scores[1:]):
