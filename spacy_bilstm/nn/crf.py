@@ -1,8 +1,7 @@
 """Room nn: a linear-chain conditional random field over the rows of a batch of documents.
 
 Emission scores of concatenated rows, a `PackedLayout` and masks of allowed tags come in; log partitions, losses, best
-paths and probabilities of tags and of whole spans go out. Only the BILUO helper and `span_log_probability` know what a
-tag means.
+paths and probabilities of tags and of whole spans go out. Only the methods for spans know what a tag means: BILUO.
 
 Results per document are in the order of the layout: entry `i` belongs to document `layout.order[i]` of the caller.
 Documents without rows have no entry (their log partition is 0 and their path is empty), so a caller who wants one
