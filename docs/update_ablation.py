@@ -44,6 +44,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "no dropout": {"training.dropout": 0.0},
     "no identity dropout": {EMBED + "identity_dropout": 0.0},
     "spaCy's transition-based `ner` for the CRF": {"components.ner": TRANSITION_BASED},
+    "no constraints": {},
     "no characters": {EMBED + "char_encoder": None},
     "a second layer, residual": {ENCODE + "depth": 2, ENCODE + "residual": True},
     "static vectors": {EMBED + "include_static_vectors": True},
@@ -53,6 +54,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "no label smoothing": {"components.morphologizer.label_smoothing": 0.0},
     "no averages of weights": {"training.optimizer.use_averages": False},
 }
+# Rows that change code: no config turns constraints off.
+CODE = {"no constraints": Path(__file__).parent / "unconstrained.py"}
 SCORES = {"pos_acc": "UPOS", "ents_f": "NER F"}
 
 
@@ -91,8 +94,9 @@ def train(row: str, seed: int, arguments: argparse.Namespace) -> dict[str, float
         }
         if "static" in row:
             overrides["paths.vectors"] = arguments.vectors
+        code = ["--code", str(CODE[row])] if row in CODE else []
         options = [part for key, value in overrides.items() for part in ("--" + key, value)]
-        command = ["train", str(make_config(row, folder, arguments)), "--output", name, *options]
+        command = ["train", str(make_config(row, folder, arguments)), "--output", name, *options, *code]
         subprocess.run([sys.executable, "-m", "spacy", *command], check=True, stdout=subprocess.DEVNULL)
         performance = json.loads((folder / "model-last" / "meta.json").read_text(encoding="utf8"))["performance"]
         return {score: performance[score] for score in SCORES if score in performance}
