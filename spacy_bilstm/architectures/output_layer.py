@@ -14,9 +14,9 @@ def copy_outputs(old: OutputLayer, new: OutputLayer) -> OutputLayer:
     A layer of its own is needed, as an optimizer's state for the old one would not fit.
 
     old: the layer, with the parameters W and b.
-    new: a layer with the same inputs and not less outputs.
+    new: a layer with the same inputs and at least as many outputs.
     RETURNS: the new layer.
-    RAISES: ValueError if it has less outputs.
+    RAISES: ValueError if it has fewer outputs.
     """
     nO, old_nO = new.get_dim("nO"), old.get_dim("nO")
     if nO < old_nO:

@@ -54,6 +54,11 @@ class Accuracy:
     n_predicted: int
     n_gold: int
 
+    @classmethod
+    def count(cls, threshold: float, outcomes: Floats, n_gold: int) -> Accuracy:
+        """Count the outcomes of `_predict`."""
+        return cls(threshold, int(outcomes[:, 1].sum()), len(outcomes), n_gold)
+
     @property
     def precision(self) -> float:
         """Share of the predicted entities that are right."""
@@ -108,7 +113,7 @@ def fit_threshold(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example
     n_gold = sum(len(example.reference.ents) for example in examples)
     own = recognizer.cfg["threshold"]
     outcomes = _predict(recognizer, examples, threshold=own)
-    before = Accuracy(own, int(outcomes[:, 1].sum()), len(outcomes), n_gold)
+    before = Accuracy.count(own, outcomes, n_gold)
     # The most probable of overlapping spans goes first, so a higher threshold leaves the first ones of these.
     outcomes = _predict(recognizer, examples, threshold=_LOWEST_THRESHOLD)
     outcomes = outcomes[numpy.argsort(-outcomes[:, 0], kind="stable")]
@@ -121,8 +126,7 @@ def fit_threshold(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example
     # No threshold parts spans with the same confidence, up to rounding.
     is_last = numpy.append(-numpy.diff(outcomes[:, 0]) > 1e-6, True)
     threshold = round(float((n_right / (n_predicted + n_gold))[is_last].max()), _DIGITS)
-    n_found = int((outcomes[:, 0] >= threshold).sum())
-    after = Accuracy(threshold, int(n_right[n_found - 1]), n_found, n_gold)
+    after = Accuracy.count(threshold, outcomes[outcomes[:, 0] >= threshold], n_gold)
     if after.f_score <= before.f_score:
         return before, before
     recognizer.cfg["threshold"] = threshold

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
@@ -11,6 +12,7 @@ from thinc.api import fix_random_seed
 from typer.testing import CliRunner, Result
 
 from spacy_bilstm.cli import app
+from spacy_bilstm.pipeline import calibration
 from spacy_bilstm.pipeline.calibration import _minimize, fit_threshold
 from spacy_bilstm.pipeline.ner import BiLSTMEntityRecognizer
 
@@ -131,6 +133,19 @@ def test_no_threshold_is_fitted_where_all_is_wrong(folder: Path) -> None:
     examples = [Example(nlp.make_doc("Ada"), Doc(nlp.vocab, words=["Ada"], ents=["B-ORG"]))]
     with pytest.raises(ValueError, match="none of them is right"):
         fit_threshold(recognizer, examples)
+    assert recognizer.cfg["threshold"] == 0.0
+
+
+def test_a_threshold_above_all_confidences_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    recognizer = train(make_unsure_docs).get_pipe("ner")
+    assert isinstance(recognizer, BiLSTMEntityRecognizer)
+    examples = [Example(Doc(doc.vocab, words=[doc.text]), doc) for doc in make_unsure_docs(recognizer.vocab)]
+    # Half of the F is 0.375, but the model is less sure of any name.
+    outcomes = numpy.array([(0.2, float(bool(example.reference.ents))) for example in examples])
+    found = {0.0: outcomes[:0]}
+    monkeypatch.setattr(calibration, "_predict", lambda *args, threshold: found.get(threshold, outcomes))
+    before, after = fit_threshold(recognizer, examples)
+    assert after is before
     assert recognizer.cfg["threshold"] == 0.0
 
 
