@@ -19,7 +19,7 @@ from thinc.api import Config
 from typer.cli import get_docs_for_click
 
 from spacy_bilstm.cli import app
-from spacy_bilstm.cli.recipes import RECIPES, make_config
+from spacy_bilstm.recipes import RECIPES, make_config
 
 PLACEHOLDER = re.compile(r"^<!-- generated: (.+) -->$", flags=re.MULTILINE)
 ENTRY = re.compile(r"^(\w+(?:, \w+)*): ", flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Room cli: `python -m spacy_bilstm`."""
+"""`python -m spacy_bilstm`."""
 
 from spacy_bilstm.cli import main
 

@@ -20,7 +20,7 @@ from spacy.util import registry
 from thinc.api import Config
 from typer.testing import Result
 
-from spacy_bilstm.cli.recipes import make_config
+from spacy_bilstm.recipes import make_config
 
 PROJECT = Path(__file__).parent.parent
 DOCS = PROJECT / "docs"

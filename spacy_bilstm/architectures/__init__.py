@@ -1,1 +1,1 @@
-"""Room architectures: what a config names with `@architectures`, thinc models built from nn through bridge."""
+"""What a config names with `@architectures`, thinc models built from nn through bridge."""

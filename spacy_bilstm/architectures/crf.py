@@ -1,4 +1,4 @@
-"""Room architectures: emissions of a linear-chain conditional random field. Docs come in, scores of tags go out."""
+"""Emissions of a linear-chain conditional random field. Docs come in, scores of tags go out."""
 
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, with_array, zero_init

@@ -1,4 +1,4 @@
-"""Room architectures: the embedding of words by their own features. Docs come in, one row a token goes out."""
+"""The embedding of words by their own features. Docs come in, one row a token goes out."""
 
 from spacy.attrs import IDS, intify_attr
 

@@ -1,4 +1,4 @@
-"""Room architectures: the recurrent encoders, which read rows in context. Lists of rows come in and go out."""
+"""The recurrent encoders, which read rows in context. Lists of rows come in and go out."""
 
 from ..bridge.rows import RowsModel, with_rows
 from ..nn.recurrent import RecurrentEncoder

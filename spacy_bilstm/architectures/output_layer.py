@@ -1,4 +1,4 @@
-"""Room architectures: the output layers of models that get new labels after they were trained."""
+"""The output layers of models that get new labels after they were trained."""
 
 from typing import Any
 

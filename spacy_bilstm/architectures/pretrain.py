@@ -1,4 +1,4 @@
-"""Room architectures: the objective of `spacy pretrain`. Docs come in, guesses at each token's neighbours go out."""
+"""The objective of `spacy pretrain`. Docs come in, guesses at each token's neighbours go out."""
 
 from collections.abc import Callable
 

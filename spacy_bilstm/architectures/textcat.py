@@ -1,4 +1,4 @@
-"""Room architectures: the text classifier. Docs come in, their rows in context are pooled, a score a class goes out."""
+"""The text classifier. Docs come in, their rows in context are pooled, a score a class goes out."""
 
 from collections.abc import Callable
 

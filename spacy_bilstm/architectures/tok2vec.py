@@ -1,4 +1,4 @@
-"""Room architectures: an embedding and an encoder as one model. Docs come in, one row in context a token goes out."""
+"""An embedding and an encoder as one model. Docs come in, one row in context a token goes out."""
 
 from spacy.tokens import Doc
 from thinc.api import Model

@@ -1,1 +1,1 @@
-"""Room bridge: between thinc and torch. Arrays become tensors, torch modules become layers that thinc can train."""
+"""Between thinc and torch. Arrays become tensors, torch modules become layers that thinc can train."""

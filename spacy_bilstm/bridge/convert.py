@@ -1,4 +1,4 @@
-"""Room bridge: arrays of numpy or cupy become torch tensors, and back, without a copy where memory can be shared."""
+"""Arrays of numpy or cupy become torch tensors, and back, without a copy where memory can be shared."""
 
 from __future__ import annotations
 

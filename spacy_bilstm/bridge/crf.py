@@ -1,4 +1,4 @@
-"""Room bridge: a conditional random field becomes a thinc layer, and its losses, paths and probabilities arrays.
+"""A conditional random field becomes a thinc layer, and its losses, paths and probabilities arrays.
 
 The layer passes emissions through. It owns the field's parameters as thinc's own, so that thinc stores, averages,
 copies and moves them, and the functions here take the layer together with the emissions that came out of it.

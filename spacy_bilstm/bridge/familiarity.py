@@ -1,4 +1,4 @@
-"""Room bridge: how familiar training is with words. Words and their neighbours come in, chances to drop them go out."""
+"""How familiar training is with words. Words and their neighbours come in, chances to drop them go out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room bridge: torch in a forked process. Every call into torch passes through here first."""
+"""Torch in a forked process. Every call into torch passes through here first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room bridge: a linear layer over rows of documents. Rows of a batch come in; scores, or the best labels, go out."""
+"""A linear layer over rows of documents. Rows of a batch come in; scores, or the best labels, go out."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Room bridge: what a language model's scores are worth. Docs and scores come in, a loss and its gradient go out."""
+"""What a language model's scores are worth. Docs and scores come in, a loss and its gradient go out."""
 
 from __future__ import annotations
 

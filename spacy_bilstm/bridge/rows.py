@@ -1,4 +1,4 @@
-"""Room bridge: a torch module over the rows of several documents becomes a thinc layer over lists of arrays."""
+"""A torch module over the rows of several documents becomes a thinc layer over lists of arrays."""
 
 from collections.abc import Callable
 

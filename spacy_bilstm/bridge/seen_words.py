@@ -1,4 +1,4 @@
-"""Room bridge: which words a model has met in training. Hashes of words come in, and whether they were met goes out."""
+"""Which words a model has met in training. Hashes of words come in, and whether they were met goes out."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Room bridge: what thinc holds of a torch module: training, averages, copies, devices and storage pass through."""
+"""What thinc holds of a torch module: training, averages, copies, devices and storage pass through."""
 
 from __future__ import annotations
 

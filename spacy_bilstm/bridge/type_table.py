@@ -1,4 +1,4 @@
-"""Room bridge: what inference remembers of types of words. Docs come in, and go out embedded and encoded.
+"""What inference remembers of types of words. Docs come in, and go out embedded and encoded.
 
 Most types of a batch were in an earlier one. Their rows and the encoder's input gates for them, which do not depend on
 their neighbours, are kept in a table of bounded size, so that they cost a look-up. What is kept is what would be

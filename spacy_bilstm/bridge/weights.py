@@ -1,4 +1,4 @@
-"""Room bridge: a torch module's weights become safetensors bytes, and such bytes become its weights again.
+"""A torch module's weights become safetensors bytes, and such bytes become its weights again.
 
 No pickle is ever written or read, and nothing is assigned before every name, shape and type has been checked.
 """

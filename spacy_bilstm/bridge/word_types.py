@@ -1,4 +1,4 @@
-"""Room bridge: spaCy's docs become the types of a batch, and a torch module that embeds types becomes a thinc layer.
+"""SpaCy's docs become the types of a batch, and a torch module that embeds types becomes a thinc layer.
 
 A type is a distinct row of the features that the embedding reads. Most tokens share theirs with others of the batch,
 so whatever costs something is done once a type: hashing, reading characters, looking up vectors, and the torch part.

@@ -1,4 +1,4 @@
-"""Room cli: the Typer commands, as `spacy bilstm`, `spacy-bilstm` and `python -m spacy_bilstm`. Nothing imports it."""
+"""The Typer commands, as `spacy bilstm`, `spacy-bilstm` and `python -m spacy_bilstm`. Nothing imports it."""
 
 import typer
 from spacy.cli._util import app as spacy_app

@@ -1,4 +1,4 @@
-"""Room cli: `spacy bilstm calibrate`: a pipeline comes in, and goes out with confidences that can be trusted."""
+"""`spacy bilstm calibrate`: a pipeline comes in, and goes out with confidences that can be trusted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wasabi import msg
 
 from ..pipeline.calibration import Accuracy, Calibration, fit_temperature, fit_threshold
 from ..pipeline.ner import BiLSTMEntityRecognizer
-from .files import directory_written_whole
+from ..util.files import directory_written_whole
 
 
 def calibrate(

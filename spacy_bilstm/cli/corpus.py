@@ -1,4 +1,4 @@
-"""Room cli: `spacy bilstm corpus`: annotated corpus files become a `.spacy` file, with statistics and all problems."""
+"""`spacy bilstm corpus`: annotated corpus files become a `.spacy` file, with statistics and all problems."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from .corpora.columns import read_columns, tagged_to_doc
-from .corpora.conllu import read_sentences, sentence_to_doc
-from .corpora.jsonl import read_jsonl
-from .corpora.merge import merge_entities
-from .corpora.problems import Problems
-from .corpora.statistics import count_corpus
-from .corpora.tags import Scheme
-from .files import written_whole
+from ..corpora.columns import read_columns, tagged_to_doc
+from ..corpora.conllu import read_sentences, sentence_to_doc
+from ..corpora.jsonl import read_jsonl
+from ..corpora.merge import merge_entities
+from ..corpora.problems import Problems
+from ..corpora.statistics import count_corpus
+from ..corpora.tags import Scheme
+from ..util.files import written_whole
 
 N_SHOWN = 5
 _Item = TypeVar("_Item")

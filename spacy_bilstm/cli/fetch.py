@@ -1,4 +1,4 @@
-"""Room cli: `spacy bilstm fetch`: project.yml's assets are downloaded and verified, or the workflow stops.
+"""`spacy bilstm fetch`: project.yml's assets are downloaded and verified, or the workflow stops.
 
 `spacy project assets` reads the same list, but goes on after a download that failed or is not the file it should be.
 """
@@ -15,8 +15,8 @@ from tqdm import tqdm
 from wasabi import msg
 from weasel.util.config import load_project_config, parse_config_overrides
 
-from .exits import INTERRUPTED
-from .files import written_whole
+from ..util.exits import INTERRUPTED
+from ..util.files import written_whole
 
 CHUNK = 1 << 16
 

@@ -1,4 +1,4 @@
-"""Room cli: `spacy bilstm init-config`: a use case on the command line becomes the training config of a recipe."""
+"""`spacy bilstm init-config`: a use case on the command line becomes the training config of a recipe."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from spacy.cli._util import COMMAND, string_to_list
 from thinc.api import Config
 from wasabi import msg
 
-from .files import written_whole
-from .recipes import RecipeError, make_config
+from ..recipes import RecipeError, make_config
+from ..util.files import written_whole
 
 STDOUT = Path("-")
 

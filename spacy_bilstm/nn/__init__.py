@@ -1,1 +1,1 @@
-"""Room nn: torch modules only, tensors in and tensors out; nothing here knows thinc or spaCy."""
+"""Torch modules only, tensors in and tensors out; nothing here knows thinc or spaCy."""

@@ -1,4 +1,4 @@
-"""Room nn: BILUO tags of entities: their numbers, and which may follow one another. Labels come in as numbers."""
+"""BILUO tags of entities: their numbers, and which may follow one another. Labels come in as numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room nn: a linear-chain conditional random field over the rows of a batch of documents.
+"""A linear-chain conditional random field over the rows of a batch of documents.
 
 Emission scores of concatenated rows, a `PackedLayout` and masks of allowed tags come in; log partitions, losses, best
 paths and probabilities of tags and of whole spans go out. Only the methods for spans know what a tag means: BILUO.

@@ -1,4 +1,4 @@
-"""Room nn: the embedding of word types, from hashed attributes, characters and static vectors.
+"""The embedding of word types, from hashed attributes, characters and static vectors.
 
 Features of the distinct types of a batch come in, with the type of every token; one row a token goes out. A type's row
 depends on that type's features alone, never on its neighbours or on the other types, so it is computed once.

@@ -1,4 +1,4 @@
-"""Room nn: a recurrent layer at inference on CPU, over documents in lanes. Rows or their gates come in, states go out.
+"""A recurrent layer at inference on CPU, over documents in lanes. Rows or their gates come in, states go out.
 
 An LSTM over rows is oneDNN's, through `torch.lstm`, which is at its best on lanes of equal length. A layer of any cell
 over input gates that are known before is a loop over steps, with all lanes of both directions in one product. Nothing

@@ -1,4 +1,4 @@
-"""Room nn: a forward and a backward language model on an encoder. Rows come in, scores of both neighbours go out."""
+"""A forward and a backward language model on an encoder. Rows come in, scores of both neighbours go out."""
 
 from __future__ import annotations
 

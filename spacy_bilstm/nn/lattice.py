@@ -1,4 +1,4 @@
-"""Room nn: the messages of a linear-chain conditional random field, forward and backward over rows in packed order."""
+"""The messages of a linear-chain conditional random field, forward and backward over rows in packed order."""
 
 from __future__ import annotations
 

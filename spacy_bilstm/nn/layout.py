@@ -1,4 +1,4 @@
-"""Room nn: the order in which rows of several documents are laid out for a recurrence.
+"""The order in which rows of several documents are laid out for a recurrence.
 
 Documents arrive as one matrix of concatenated rows and their lengths. A recurrence wants the rows by time step: the
 documents sorted by length, which is PyTorch's packed order, or in lanes. No row of padding exists in either.

@@ -1,4 +1,4 @@
-"""Room nn: what a conditional random field finds in a single document. Scores come in as NumPy's arrays.
+"""What a conditional random field finds in a single document. Scores come in as NumPy's arrays.
 
 Each step is so small that torch's calls would take several times as long as NumPy's.
 """

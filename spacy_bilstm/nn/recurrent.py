@@ -1,4 +1,4 @@
-"""Room nn: the recurrent encoder, a stack of Elman, GRU or LSTM layers in one or two directions.
+"""The recurrent encoder, a stack of Elman, GRU or LSTM layers in one or two directions.
 
 The concatenated rows of several documents come in with the documents' lengths; as many rows of the output width go
 out, in the same order. Rows are computed in packed order, or in lanes at inference on CPU, so no padding exists that

@@ -1,1 +1,1 @@
-"""Room pipeline: spaCy's components with recurrent models. Docs come in, annotated docs go out."""
+"""SpaCy's components with recurrent models. Docs come in, annotated docs go out."""

@@ -1,4 +1,4 @@
-"""Room pipeline: the temperature and the threshold that fit a recogniser's confidences best. Examples come in."""
+"""The temperature and the threshold that fit a recogniser's confidences best. Examples come in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room pipeline: entities of docs as arrays. Docs become masks of allowed tags, and tags become entities of docs.
+"""Entities of docs as arrays. Docs become masks of allowed tags, and tags become entities of docs.
 
 The rows of all docs of a batch stand one after the other. Tags are numbered as by `nn.biluo.biluo_tag`; a label is
 known by its index in the component's labels, or by its hash in arrays of docs.

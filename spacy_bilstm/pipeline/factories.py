@@ -1,4 +1,4 @@
-"""Room pipeline: the factories behind `nlp.add_pipe("bilstm_...")`: spaCy's own components with recurrent models."""
+"""The factories behind `nlp.add_pipe("bilstm_...")`: spaCy's own components with recurrent models."""
 
 from collections.abc import Callable
 from typing import Any

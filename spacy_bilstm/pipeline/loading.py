@@ -1,4 +1,4 @@
-"""Room pipeline: loading a component's data from disk or bytes, all of it or none."""
+"""Loading a component's data from disk or bytes, all of it or none."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Room pipeline: the entity recogniser `bilstm_ner`. Docs come in, and go out with entities and their confidences."""
+"""The entity recogniser `bilstm_ner`. Docs come in, and go out with entities and their confidences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room pipeline: gold entities as arrays. Examples come in, masks of the tags that they leave open go out."""
+"""Gold entities as arrays. Examples come in, masks of the tags that they leave open go out."""
 
 from __future__ import annotations
 

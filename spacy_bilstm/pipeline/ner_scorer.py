@@ -1,4 +1,4 @@
-"""Room pipeline: the scores of named entities. Examples come in, spaCy's scores and a calibration error go out."""
+"""The scores of named entities. Examples come in, spaCy's scores and a calibration error go out."""
 
 from __future__ import annotations
 

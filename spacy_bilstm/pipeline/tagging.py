@@ -1,4 +1,4 @@
-"""Room pipeline: fast tags on CPU. Docs come in, and the best label of each token goes out."""
+"""Fast tags on CPU. Docs come in, and the best label of each token goes out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room pipeline: the text classifiers `bilstm_textcat` and `bilstm_textcat_multilabel`. Docs go out with `doc.cats`."""
+"""The text classifiers `bilstm_textcat` and `bilstm_textcat_multilabel`. Docs go out with `doc.cats`."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

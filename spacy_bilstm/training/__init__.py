@@ -1,1 +1,1 @@
-"""Room training: what a config's `[training]` names: optimizers and batchers. It builds on thinc and spaCy alone."""
+"""What a config's `[training]` names: optimizers and batchers. It builds on thinc and spaCy alone."""

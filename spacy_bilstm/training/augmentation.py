@@ -1,4 +1,4 @@
-"""Room training: batches with new names in old sentences. Batches of examples come in, some examples leave changed."""
+"""Batches with new names in old sentences. Batches of examples come in, some examples leave changed."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Room training: batches of documents of like length. A stream of examples comes in, a stream of batches goes out."""
+"""Batches of documents of like length. A stream of examples comes in, a stream of batches goes out."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator

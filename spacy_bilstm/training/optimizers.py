@@ -1,4 +1,4 @@
-"""Room training: Adam with gradients clipped by their global norm. The weights of a whole step pass through."""
+"""Adam with gradients clipped by their global norm. The weights of a whole step pass through."""
 
 from typing import Any
 

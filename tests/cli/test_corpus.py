@@ -10,7 +10,7 @@ from spacy.tokens import Doc, DocBin
 from typer.testing import CliRunner, Result
 
 from spacy_bilstm.cli import app
-from spacy_bilstm.cli.files import written_whole
+from spacy_bilstm.util.files import written_whole
 
 TREEBANK = """\
 # sent_id = 1

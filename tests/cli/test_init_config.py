@@ -19,7 +19,7 @@ from thinc.api import Config
 from toy_corpus import WORDS
 from typer.testing import Result
 
-from spacy_bilstm.cli.recipes import RECIPES, RecipeError, make_config
+from spacy_bilstm.recipes import RECIPES, RecipeError, make_config
 
 Run = Callable[..., Result]
 PIPES = ["tagger", "morphologizer", "senter", "parser", "ner", "textcat", "textcat_multilabel"]

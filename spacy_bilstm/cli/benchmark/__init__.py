@@ -1,4 +1,4 @@
-"""Room cli: `spacy bilstm benchmark`: a file for each command, and files for what they share. What is compared takes
+"""`spacy bilstm benchmark`: a file for each command, and files for what they share. What is compared takes
 turns in one run, and its numbers are printed, written as JSON and drawn.
 """
 
@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import typer
 
-from .encoder import encoder
-from .scaling import scaling
-from .speed import speed
-from .training import training
+from ...benchmarks.encoder import encoder
+from ...benchmarks.scaling import scaling
+from ...benchmarks.speed import speed
+from ...benchmarks.training import training
 
 benchmark = typer.Typer(help="Measure speed.", no_args_is_help=True, rich_markup_mode=None)
 for command in (speed, scaling, training, encoder):

@@ -1,4 +1,4 @@
-"""Room cli: `spacy bilstm compare`: encoders are trained side by side on probe tasks or on a corpus."""
+"""`spacy bilstm compare`: encoders are trained side by side on probe tasks or on a corpus."""
 
 from .commands import compare
 

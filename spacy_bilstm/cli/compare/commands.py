@@ -1,4 +1,4 @@
-"""Room cli: `spacy bilstm compare`: options come in, a comparison is run, its table, JSON file and plot go out."""
+"""`spacy bilstm compare`: options come in, a comparison is run, its table, JSON file and plot go out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ import torch
 import typer
 from wasabi import msg
 
-from ..exits import INTERRUPTED
-from ..files import written_whole
-from ..plots import save_figure
-from . import probes
-from .charts import draw_distances, draw_prices, draw_questions, draw_trade_off
+from ...experiments import probes
+from ...experiments.charts import draw_distances, draw_prices, draw_questions, draw_trade_off
+from ...experiments.price import measure_prices
+from ...experiments.results import OtherSettingsError, Results, Summary
+from ...experiments.running import run_missing
+from ...experiments.tables import Table, make_price_table, make_summary_table
+from ...experiments.tasks import SCORES, CorpusTask, ProbeTask, Question, Task, find_pipes
+from ...experiments.training import FEATURES, WORDS, Recipe
+from ...experiments.variants import Variant
+from ...util.exits import INTERRUPTED
+from ...util.files import written_whole
+from ...util.plots import save_figure
 from .options import (
     Cells,
     Cnn,
@@ -36,13 +43,6 @@ from .options import (
     parse_numbers,
     parse_variants,
 )
-from .price import measure_prices
-from .results import OtherSettingsError, Results, Summary
-from .running import run_missing
-from .tables import Table, make_price_table, make_summary_table
-from .tasks import SCORES, CorpusTask, ProbeTask, Question, Task, find_pipes
-from .training import FEATURES, WORDS, Recipe
-from .variants import Variant
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Room cli: the options that the comparisons share. Text from the command line comes in, checked values go out."""
+"""The options that the comparisons share. Text from the command line comes in, checked values go out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from wasabi import msg
 
-from ..plots import PlotsMissingError, check_plot_path
-from .price import make_encoder
-from .variants import Variant, make_variants
+from ...experiments.price import make_encoder
+from ...experiments.variants import Variant, make_variants
+from ...util.plots import PlotsMissingError, check_plot_path
 
 CELLS = ("rnn", "gru", "lstm")
 MERGES = ("concat", "sum", "mean", "mul")

@@ -1,0 +1,1 @@
+"""Speed and memory of encoders, pipelines and their training."""

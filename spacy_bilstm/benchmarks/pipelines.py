@@ -1,0 +1,71 @@
+"""A trained pipeline in a worker process. Texts come in; time and memory go out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import spacy
+
+from ..util.machine import Device, Usage, get_peak_memory
+
+
+@dataclass
+class PipelineFacts:
+    """What is known of a pipeline before it runs.
+
+    lang: code of its language.
+    components: names of its components.
+    bytes_on_disk: size of its files; None if it does not come from files.
+    loaded_memory: largest resident memory of its process so far, in bytes.
+    """
+
+    lang: str
+    components: list[str]
+    bytes_on_disk: int | None
+    loaded_memory: int
+
+
+class LoadedPipeline:
+    """A pipeline to be measured.
+
+    name: path or name of an installed package.
+    gpu_id, threads: as `Device` takes them.
+    RAISES: OSError if there is no such pipeline.
+    """
+
+    def __init__(self, name: str, gpu_id: int, threads: int) -> None:
+        self._device = Device(gpu_id, threads)
+        self._nlp = spacy.load(name)
+        self._texts: Sequence[str] = []
+
+    def describe(self) -> PipelineFacts:
+        """Give what is known of the pipeline before it runs."""
+        path = self._nlp.path
+        size = path and sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return PipelineFacts(str(self._nlp.lang), list(self._nlp.pipe_names), size, get_peak_memory())
+
+    def take_texts(self, texts: Sequence[str]) -> None:
+        """Keep the texts for `pipe`, as long as they may be, and run a few words, which sets up all that is lazy."""
+        self._texts = texts
+        self._nlp.max_length = max(self._nlp.max_length, *map(len, texts))
+        self._nlp(texts[0][:100])
+
+    def reset_peaks(self) -> None:
+        """Let the peaks of memory start afresh."""
+        self._device.reset_peaks()
+
+    def pipe(self, batch_size: int | None) -> Usage:
+        """Annotate the texts with `nlp.pipe`, keeping no doc.
+
+        batch_size: number of texts in a batch, or None for the pipeline's own.
+        """
+        return self._device.measure(lambda: deque(self._nlp.pipe(self._texts, batch_size=batch_size), maxlen=0))
+
+    def call_each(self, texts: Sequence[str]) -> list[float]:
+        """Annotate texts one at a time.
+
+        RETURNS: seconds for each.
+        """
+        return [self._device.measure(lambda text=text: self._nlp(text)).seconds for text in texts]  # type: ignore[misc]

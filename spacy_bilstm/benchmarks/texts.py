@@ -1,0 +1,105 @@
+"""Texts for benchmarks. A file comes in, and texts of the wanted lengths go out."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import chain, cycle, islice
+from pathlib import Path
+
+import spacy
+import srsly
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
+
+# The tokens of a text, each with the whitespace after it, so that they are the text when they are put together.
+Tokens = list[str]
+
+
+class TextsError(ValueError):
+    """A file does not hold texts in the format that its name says."""
+
+
+def read_texts(path: Path) -> list[str]:
+    """Read texts, leaving out those of nothing but whitespace.
+
+    path: a `.txt` file with a text in each line, a `.jsonl` file with a text under `text` in each line, or a `.spacy`
+        file.
+    RETURNS: at least one text.
+    RAISES: TextsError if the file is of another format, is damaged, or holds no text.
+    """
+    readers = {".txt": _read_lines, ".jsonl": _read_jsonl, ".spacy": _read_docs}
+    if path.suffix not in readers:
+        raise TextsError(f"Can't read texts from {path}. Give a file that ends in {', '.join(readers)}.")
+    texts = [text for text in readers[path.suffix](path) if text.strip()]
+    if not texts:
+        raise TextsError(f"{path} holds no text.")
+    return texts
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf8").splitlines()
+    except UnicodeDecodeError as error:
+        raise TextsError(f"{path} is not encoded in UTF-8: {error}") from error
+
+
+def _read_jsonl(path: Path) -> Iterator[str]:
+    for number, line in enumerate(_read_lines(path), start=1):
+        if line.strip():
+            try:
+                row = srsly.json_loads(line)
+            except ValueError as error:
+                raise TextsError(f"Line {number} of {path} is not JSON: {error}") from error
+            if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+                raise TextsError(f"Line {number} of {path} has no text under 'text'.")
+            yield row["text"]
+
+
+def _read_docs(path: Path) -> list[str]:
+    try:
+        return [doc.text for doc in DocBin().from_disk(path).get_docs(Vocab())]
+    except (ValueError, KeyError, zlib.error) as error:
+        raise TextsError(f"{path} is not a file of spaCy's binary format: {error}") from error
+
+
+def tokenize(texts: Sequence[str], lang: str, limit_words: int | None) -> list[Tokens]:
+    """Split texts into tokens as spaCy does for a language, until they are at least so many.
+
+    lang: code of the language.
+    limit_words: number of tokens, or None for those of all texts.
+    """
+    tokenizer = spacy.blank(lang).tokenizer
+    tokens: list[Tokens] = []
+    n_words = 0
+    for text in texts:
+        if limit_words is not None and n_words >= limit_words:
+            break
+        tokens.append([token.text_with_ws for token in tokenizer(text)])
+        n_words += len(tokens[-1])
+    return tokens
+
+
+def join_tokens(tokens: Sequence[Tokens], n_words: int) -> list[Tokens]:
+    """Join neighbouring texts into texts of at least so many words; the last may have fewer."""
+    joined: list[Tokens] = []
+    for text in tokens:
+        if not joined or len(joined[-1]) >= n_words:
+            joined.append([])
+        joined[-1] += _end_with_space(text)
+    return joined
+
+
+def cut_tokens(tokens: Sequence[Tokens], length: int, n_words: int) -> list[Tokens]:
+    """Cut texts, put one after the other and repeated as often as needed, into pieces of the same length.
+
+    tokens: at least one token.
+    length: number of words in each piece.
+    n_words: number of words altogether; at least one piece is cut.
+    """
+    stream = cycle(chain.from_iterable(map(_end_with_space, tokens)))
+    return [list(islice(stream, length)) for _ in range(max(1, n_words // length))]
+
+
+def _end_with_space(text: Tokens) -> Tokens:
+    return [*text[:-1], text[-1] if text[-1][-1:].isspace() else text[-1] + " "] if text else []

@@ -1,0 +1,1 @@
+"""Scores of a pipeline on an annotated corpus, with intervals."""

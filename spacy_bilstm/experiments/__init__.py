@@ -1,0 +1,1 @@
+"""Comparisons of encoders on probe tasks and corpora."""

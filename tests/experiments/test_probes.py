@@ -1,0 +1,80 @@
+"""The probe tasks: the deciding words tell the tag, nothing else does, and they stand where they should."""
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spacy_bilstm.experiments import probes
+
+PROBES = {
+    "long_gap": (probes.long_gap, list(probes.COUNTRIES.values()), 1),
+    "future_context": (probes.future_context, list(probes.USES), 1),
+    "agreement": (probes.agreement, list(probes.AGREEMENT_TAGS["both"]), 2),
+    "agreement, same": (probes.agreement, list(probes.AGREEMENT_TAGS["same"]), 2),
+}
+DECIDED_BY = {
+    word: tag for tag, words in {**probes.USES, **probes.NUMBERS}.items() for word in words
+} | probes.COUNTRIES
+
+names = st.sampled_from(list(PROBES))
+seeds = st.integers(0, 2**32)
+distances = st.integers(probes.MIN_DISTANCE, 200)
+
+
+def read_tag(sentence: probes.Sentence) -> str:
+    """Give the tag that the deciding words alone decide."""
+    told = [DECIDED_BY[sentence.words[i]] for i in sentence.deciding]
+    if sentence.words[sentence.position] == "matched":
+        return "SAME" if told[0] == told[1] else "OTHER"
+    return "-".join(told)
+
+
+@given(names, seeds, distances, st.data())
+def test_the_deciding_words_decide_the_tag_at_the_distance(
+    name: str, seed: int, distance: int, data: st.DataObject
+) -> None:
+    make, tags, n_deciding = PROBES[name]
+    tag = data.draw(st.sampled_from(tags))
+    sentence = make(random.Random(seed), tag, distance)
+    assert sentence.tag == read_tag(sentence) == tag
+    assert [abs(sentence.position - i) for i in sentence.deciding] == [distance] * n_deciding
+    assert not any(
+        word in DECIDED_BY for i, word in enumerate(sentence.words) if i not in (*sentence.deciding, sentence.position)
+    )
+
+
+@given(names, seeds, distances)
+def test_sentences_of_all_tags_differ_in_the_deciding_words_alone(name: str, seed: int, distance: int) -> None:
+    make, tags, _ = PROBES[name]
+    sentences = [make(random.Random(seed), tag, distance) for tag in tags]
+    first = sentences[0]
+    for other in sentences[1:]:
+        assert (other.position, other.deciding, len(other.words)) == (first.position, first.deciding, len(first.words))
+        differing = {i for i, pair in enumerate(zip(first.words, other.words, strict=True)) if len(set(pair)) == 2}
+        assert differing <= set(first.deciding)
+
+
+@given(names, seeds, st.integers(0, 60))
+def test_each_tag_comes_as_often_as_any_other(name: str, seed: int, n: int) -> None:
+    make, tags, _ = PROBES[name]
+    counts = Counter(sentence.tag for sentence in probes.make_sentences(make, tags, 5, n, seed))
+    assert sum(counts.values()) == n
+    assert max(counts.values(), default=0) - min((counts[tag] for tag in tags), default=0) <= 1
+
+
+def test_neither_noun_alone_tells_whether_the_numbers_are_the_same() -> None:
+    sentences = probes.make_sentences(probes.agreement, probes.AGREEMENT_TAGS["same"], 5, 2000, seed=0)
+    for place in (0, -1):
+        counts = Counter((DECIDED_BY[sentence.words[place]], sentence.tag) for sentence in sentences)
+        assert set(counts) == {(number, tag) for number in probes.NUMBERS for tag in ("SAME", "OTHER")}
+        assert min(counts.values()) > 420
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_a_seed_gives_the_same_sentences_and_another_gives_others(name: str) -> None:
+    make, tags, _ = PROBES[name]
+    assert probes.make_sentences(make, tags, 20, 8, seed=1) == probes.make_sentences(make, tags, 20, 8, seed=1)
+    assert probes.make_sentences(make, tags, 20, 8, seed=1) != probes.make_sentences(make, tags, 20, 8, seed=2)
