@@ -24,7 +24,7 @@ LAYERS: dict[str, set[str]] = {
     "training": {"bridge"},
     "pipeline": {"architectures", "bridge", "nn"},
     "evaluation": {"pipeline", "util"},
-    "benchmarks": {"training", "util"},
+    "benchmarks": {"training", "bridge", "util"},
     "experiments": {"benchmarks", "training", "pipeline", "architectures", "bridge", "nn", "recipes", "util"},
 }
 LAYERS["cli"] = set(LAYERS)

@@ -1,19 +1,16 @@
 """Emissions of a linear-chain conditional random field. Docs come in, scores of tags go out."""
 
-from spacy.tokens import Doc
-from thinc.api import Linear, Model, chain, with_array, zero_init
-from thinc.types import Floats2d
+from thinc.api import Linear, chain, with_array, zero_init
 
-from ..bridge.crf import CRFLayer, resize, with_crf
+from ..bridge.crf import resize, with_crf
+from ..bridge.model_types import CRFLayer, OutputLayer, Tok2VecModel, TokenScoresModel
 from ..nn.biluo import biluo_constraints
 from ..nn.crf import LinearChainCRF
 from ..nn.layout import PackedLayout
-from .output_layer import OutputLayer, copy_outputs
-
-CRFTagger = Model[list[Doc], list[Floats2d]]
+from .output_layer import copy_outputs
 
 
-def build_crf_tagger_v1(tok2vec: Model[list[Doc], list[Floats2d]], nO: int | None = None) -> CRFTagger:
+def build_crf_tagger_v1(tok2vec: Tok2VecModel, nO: int | None = None) -> TokenScoresModel:
     """Score BILUO tags for `bilstm_ner`: a linear layer and a conditional random field on top of a tok2vec.
 
     What goes out are the emissions. The field (Lafferty et al. 2001; Lample et al. 2016), its transitions and its start
@@ -30,7 +27,7 @@ def build_crf_tagger_v1(tok2vec: Model[list[Doc], list[Floats2d]], nO: int | Non
     width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
     output_layer = Linear(nO, width, init_W=zero_init)
     crf = with_crf("crf", make_biluo_field, PackedLayout.from_lengths, nO)
-    model: CRFTagger = chain(tok2vec, with_array(output_layer), crf)
+    model: TokenScoresModel = chain(tok2vec, with_array(output_layer), crf)
     model.set_ref("tok2vec", tok2vec)
     _set_output_refs(model, output_layer, crf)
     model.attrs["resize_output"] = resize_output
@@ -53,7 +50,7 @@ def make_biluo_field(n_tags: int) -> LinearChainCRF:
     return LinearChainCRF(*biluo_constraints(n_labels))
 
 
-def resize_output(model: CRFTagger, new_nO: int) -> CRFTagger:
+def resize_output(model: TokenScoresModel, new_nO: int) -> TokenScoresModel:
     """Add tags after those that there are.
 
     The new tags' weights are zero, and all others stay as they are. The layers are new ones, with ids of their own, as
@@ -76,12 +73,12 @@ def resize_output(model: CRFTagger, new_nO: int) -> CRFTagger:
     return model
 
 
-def _set_output_dims(model: CRFTagger, nO: int) -> CRFTagger:
+def _set_output_dims(model: TokenScoresModel, nO: int) -> TokenScoresModel:
     for layer in (*model.layers[1:], model.get_ref("output_layer"), model):
         layer.set_dim("nO", nO)
     return model
 
 
-def _set_output_refs(model: CRFTagger, output_layer: OutputLayer, crf: CRFLayer) -> None:
+def _set_output_refs(model: TokenScoresModel, output_layer: OutputLayer, crf: CRFLayer) -> None:
     model.set_ref("output_layer", output_layer)
     model.set_ref("crf", crf)

@@ -2,7 +2,8 @@
 
 from spacy.attrs import IDS, intify_attr
 
-from ..bridge.word_types import WordsModel, with_word_types
+from ..bridge.model_types import Tok2VecModel
+from ..bridge.word_types import with_word_types
 from ..nn.embed import WordEmbedding
 
 
@@ -22,7 +23,7 @@ def build_word_embed_v1(
     identity_dropout: float = 0.0,
     mixed_precision: bool = False,
     hash_pooling: str = "sum",
-) -> WordsModel:
+) -> Tok2VecModel:
     """Embed words by hashed attributes, characters and static vectors; takes the place of `spacy.MultiHashEmbed.v2`.
 
     The vectors of a word are concatenated and mixed by a layer-normalised maxout. They depend on the word alone, so

@@ -1,10 +1,11 @@
 """The recurrent encoders, which read rows in context. Lists of rows come in and go out."""
 
-from ..bridge.rows import RowsModel, with_rows
+from ..bridge.model_types import EncoderModel
+from ..bridge.rows import with_rows
 from ..nn.recurrent import RecurrentEncoder
 
 
-def build_bilstm_encoder_v1(width: int, depth: int = 1, merge: str = "concat", dropout: float = 0.0) -> RowsModel:
+def build_bilstm_encoder_v1(width: int, depth: int = 1, merge: str = "concat", dropout: float = 0.0) -> EncoderModel:
     """Encode context with bidirectional LSTM layers; takes the place of `spacy.MaxoutWindowEncoder.v2`.
 
     Like that encoder it normalises its output.
@@ -33,7 +34,7 @@ def build_recurrent_encoder_v1(
     nI: int | None = None,
     mixed_precision: bool = False,
     inference_precision: str = "float32",
-) -> RowsModel:
+) -> EncoderModel:
     """Encode context with recurrent layers of any cell, in one or two directions.
 
     width: width of the output, >= 1; even for two concatenated directions.

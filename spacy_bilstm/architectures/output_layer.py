@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from thinc.api import Model
-from thinc.types import Floats2d
-
-OutputLayer = Model[Floats2d, Floats2d]
+from ..bridge.model_types import OutputLayer
 
 
 def copy_outputs(old: OutputLayer, new: OutputLayer) -> OutputLayer:

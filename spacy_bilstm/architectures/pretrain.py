@@ -8,18 +8,16 @@ from thinc.api import Model, chain, list2array
 from thinc.types import Floats2d
 
 from ..bridge.language_model import N_HASHES, compute_neighbour_loss
-from ..bridge.rows import RowsModel, with_rows
+from ..bridge.model_types import DocScoresModel, EncoderModel, Tok2VecModel
+from ..bridge.rows import with_rows
 from ..bridge.shim import TorchShim
 from ..nn.language_model import BidirectionalLanguageModel
 from ..nn.recurrent import RecurrentEncoder
 
-Tok2VecModel = Model[list[Doc], list[Floats2d]]
-Objective = Model[list[Doc], Floats2d]
-
 
 def build_pretrain_bilm_v1(
     maxout_pieces: int = 3, hidden_size: int = 300, n_buckets: int = 500
-) -> Callable[[Vocab, Tok2VecModel], Objective]:
+) -> Callable[[Vocab, Tok2VecModel], DocScoresModel]:
     """Pretrain a tok2vec as a forward and a backward language model; takes the place of `spacy.PretrainCharacters.v1`.
 
     The forward direction's state at a token predicts the next word, the backward direction's the word before
@@ -40,13 +38,13 @@ def build_pretrain_bilm_v1(
         if number < least:
             raise ValueError(f"spacy-bilstm.PretrainBiLM.v1 needs {name} >= {least}, but {name} is {number}.")
 
-    def create_objective(vocab: Vocab, tok2vec: Tok2VecModel) -> Objective:
+    def create_objective(vocab: Vocab, tok2vec: Tok2VecModel) -> DocScoresModel:
         return make_objective(tok2vec, maxout_pieces, hidden_size, n_buckets)
 
     return create_objective
 
 
-def make_objective(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, n_buckets: int) -> Objective:
+def make_objective(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, n_buckets: int) -> DocScoresModel:
     """Make the model that `spacy pretrain` trains. `build_pretrain_bilm_v1` documents the arguments.
 
     RETURNS: the model, from docs to scores as `compute_neighbour_loss` takes them, which is its attribute `loss`. Its
@@ -54,7 +52,7 @@ def make_objective(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, 
     RAISES: ValueError for a tok2vec whose directions are not apart.
     """
     neighbours = _predict_neighbours(tok2vec, maxout_pieces, hidden_size, n_buckets)
-    language_model: Objective = chain(tok2vec.get_ref("embed"), neighbours, list2array())
+    language_model: DocScoresModel = chain(tok2vec.get_ref("embed"), neighbours, list2array())
     return Model(
         "bidirectional_language_model",
         _forward,
@@ -66,8 +64,8 @@ def make_objective(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, 
     )
 
 
-def _predict_neighbours(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, n_buckets: int) -> RowsModel:
-    encode: RowsModel | None = tok2vec.get_ref("encode") if tok2vec.has_ref("encode") else None
+def _predict_neighbours(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, n_buckets: int) -> EncoderModel:
+    encode: EncoderModel | None = tok2vec.get_ref("encode") if tok2vec.has_ref("encode") else None
     shim = encode.shims[0] if encode is not None and encode.shims else None
     alternative = "For other models there is spacy.PretrainCharacters.v1, which predicts masked words."
     if encode is None or not isinstance(shim, TorchShim) or not isinstance(shim.module, RecurrentEncoder):
@@ -88,10 +86,10 @@ def _predict_neighbours(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: 
     )
 
 
-def _init(model: Objective, X: list[Doc] | None = None, Y: Floats2d | None = None) -> None:
+def _init(model: DocScoresModel, X: list[Doc] | None = None, Y: Floats2d | None = None) -> None:
     model.layers[1].initialize(X)
 
 
-def _forward(model: Objective, X: list[Doc], is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], list[Doc]]]:
-    language_model: Objective = model.layers[1]
+def _forward(model: DocScoresModel, X: list[Doc], is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], list[Doc]]]:
+    language_model: DocScoresModel = model.layers[1]
     return language_model(X, is_train)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from spacy.tokens import Doc
 from thinc.api import (
     Linear,
     Logistic,
@@ -21,15 +20,13 @@ from thinc.layers.parametricattention_v2 import ParametricAttention_v2
 from thinc.layers.parametricattention_v2 import init as init_attention_layer
 from thinc.types import Floats2d, Ragged
 
-from .output_layer import OutputLayer, copy_outputs
-
-TextCat = Model[list[Doc], Floats2d]
-Pooling = Model[Ragged, Floats2d]
+from ..bridge.model_types import DocScoresModel, EncoderModel, OutputLayer, PoolingModel, Tok2VecModel
+from .output_layer import copy_outputs
 
 
 def build_textcat_v1(
-    tok2vec: Model[list[Doc], list[Floats2d]], exclusive_classes: bool, pooling: str, nO: int | None = None
-) -> TextCat:
+    tok2vec: Tok2VecModel, exclusive_classes: bool, pooling: str, nO: int | None = None
+) -> DocScoresModel:
     """Classify docs by their pooled rows in context; takes the place of `spacy.TextCatReduce.v1`.
 
     An empty doc is pooled to zeros, so its scores are what the classes have without any evidence.
@@ -50,8 +47,10 @@ def build_textcat_v1(
         raise ValueError(f"Unknown pooling '{pooling}' of a text classifier. Use one of: {', '.join(POOLINGS)}.")
     make_output_layer: Callable[[int | None], OutputLayer] = Softmax if exclusive_classes else Linear
     output_layer = make_output_layer(nO)
-    pooled: Model[list[Doc], Floats2d] = chain(tok2vec, fill_empty(), list2ragged(), POOLINGS[pooling]())
-    model: TextCat = chain(pooled, output_layer) if exclusive_classes else chain(pooled, output_layer, Logistic())
+    pooled: DocScoresModel = chain(tok2vec, fill_empty(), list2ragged(), POOLINGS[pooling]())
+    model: DocScoresModel = (
+        chain(pooled, output_layer) if exclusive_classes else chain(pooled, output_layer, Logistic())
+    )
     if nO is not None:
         model.set_dim("nO", nO)
     model.set_ref("tok2vec", tok2vec)
@@ -61,7 +60,7 @@ def build_textcat_v1(
     return model
 
 
-def _make_attention() -> Pooling:
+def _make_attention() -> PoolingModel:
     attention = ParametricAttention_v2()
     attention.init = _init_attention
     return chain(attention, reduce_sum())
@@ -72,11 +71,11 @@ def _init_attention(model: Model[Ragged, Ragged], X: Ragged | None = None, Y: ob
     init_attention_layer(model, X)
 
 
-def _make_last() -> Pooling:
+def _make_last() -> PoolingModel:
     return concatenate(reduce_last(), reduce_first())
 
 
-POOLINGS: dict[str, Callable[[], Pooling]] = {
+POOLINGS: dict[str, Callable[[], PoolingModel]] = {
     "max": reduce_max,
     "mean": reduce_mean,
     "attention": _make_attention,
@@ -85,7 +84,7 @@ POOLINGS: dict[str, Callable[[], Pooling]] = {
 """How the rows of a doc become one row."""
 
 
-def fill_empty() -> Model[list[Floats2d], list[Floats2d]]:
+def fill_empty() -> EncoderModel:
     """Give each empty doc one row of zeros, as thinc's reductions refuse sequences without rows.
 
     RETURNS: the layer, from arrays of shape `(length, width)` to such arrays with length >= 1.
@@ -94,7 +93,7 @@ def fill_empty() -> Model[list[Floats2d], list[Floats2d]]:
 
 
 def _fill_empty(
-    model: Model[list[Floats2d], list[Floats2d]], X: list[Floats2d], is_train: bool
+    model: EncoderModel, X: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
     def backprop(dY: list[Floats2d]) -> list[Floats2d]:
         return [d_rows[: len(rows)] for d_rows, rows in zip(dY, X, strict=True)]
@@ -102,7 +101,7 @@ def _fill_empty(
     return [rows if len(rows) else model.ops.alloc2f(1, rows.shape[1]) for rows in X], backprop
 
 
-def resize_output(model: TextCat, new_nO: int) -> TextCat:
+def resize_output(model: DocScoresModel, new_nO: int) -> DocScoresModel:
     """Add classes after those that there are.
 
     The new classes' weights are zero, and all others stay as they are. The output layer is a new one, with an id of its

@@ -1,17 +1,10 @@
 """An embedding and an encoder as one model. Docs come in, one row in context a token goes out."""
 
-from spacy.tokens import Doc
-from thinc.api import Model
-from thinc.types import Floats2d
-
-from ..bridge.rows import RowsModel
+from ..bridge.model_types import EncoderModel, Tok2VecModel
 from ..bridge.type_table import with_type_table
-from ..bridge.word_types import WordsModel
 
 
-def build_tok2vec_v1(
-    embed: WordsModel, encode: RowsModel, table_bytes: int = 64 * 1024**2
-) -> Model[list[Doc], list[Floats2d]]:
+def build_tok2vec_v1(embed: Tok2VecModel, encode: EncoderModel, table_bytes: int = 64 * 1024**2) -> Tok2VecModel:
     """Join an embedding of words and an encoder of their context; takes the place of `spacy.Tok2Vec.v2`.
 
     embed: the embedding, from docs to one array of shape `(len(doc), embed width)` each.

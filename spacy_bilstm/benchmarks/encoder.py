@@ -13,10 +13,11 @@ import numpy
 import torch
 import typer
 from spacy.util import registry
-from thinc.api import Model, fix_random_seed
+from thinc.api import fix_random_seed
 from thinc.types import Floats2d
 from wasabi import msg
 
+from ..bridge.model_types import EncoderModel
 from ..util.machine import describe_machine
 from ..util.plots import new_figure
 from . import options
@@ -24,7 +25,6 @@ from .charts import draw_bars, draw_speeds, label_rows
 from .report import check_plot, end_after, format_count, write_plot, write_report
 from .rounds import get_quartiles, get_ratio, interleave
 
-EncoderModel = Model[list[Floats2d], list[Floats2d]]
 OURS = "spacy-bilstm.BiLSTMEncoder.v1"
 _LSTM = "spacy.TorchBiLSTMEncoder.v1"
 _CNN = "spacy.MaxoutWindowEncoder.v2"

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from spacy.cli._util import parse_config_overrides
 from spacy.language import Language
-from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
-from spacy.training.loop import create_train_batches, train_while_improving
-from spacy.util import load_config, registry, resolve_dot_names
+from spacy.training.loop import create_train_batches
+from spacy.util import load_config, resolve_dot_names
 from thinc.api import fix_random_seed
 
+from ..training.loop import Batch, iterate_updates, resolve_training_settings
 from ..util.machine import Device, Usage, get_peak_memory
 
 Corpus = Callable[[Language], Iterable[Example]]
-Batch = tuple[int, list[Example]]
 
 
 @dataclass
@@ -54,7 +51,7 @@ class TrainingRun:
         nlp = init_nlp(config, use_gpu=gpu_id)
         self._initial_memory = get_peak_memory()
         self._epoch_ends = False
-        self._steps = self._start(nlp, limit_words)
+        self._updates = self._start(nlp, limit_words)
 
     def get_initial_memory(self) -> int:
         """Give the largest resident memory until the pipeline was initialised, in bytes."""
@@ -68,37 +65,23 @@ class TrainingRun:
             nonlocal n_steps, n_words
             self._epoch_ends = False
             while not self._epoch_ends:
-                batch, _, _ = next(self._steps)
+                batch = next(self._updates)
                 n_steps += 1
                 n_words += sum(len(example) for example in batch)
 
         usage = self._device.measure(train)
         return Epoch(usage, n_steps, n_words)
 
-    def _start(self, nlp: Language, limit_words: int | None) -> Iterator[tuple[list[Example], Any, Any]]:
+    def _start(self, nlp: Language, limit_words: int | None) -> Iterator[list[Example]]:
         """Start spaCy's own loop, which never evaluates and never ends."""
         config = nlp.config.interpolate()
         if config["training"]["seed"] is not None:
             fix_random_seed(config["training"]["seed"])
-        settings = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+        settings = resolve_training_settings(nlp)
         (corpus,) = resolve_dot_names(config, [settings["train_corpus"]])
         max_epochs = min(settings["max_epochs"], 0)  # A corpus may be streamed, but not end.
         batches = create_train_batches(nlp, _limit(corpus, limit_words), settings["batcher"], max_epochs)
-        steps: Iterator[tuple[list[Example], Any, Any]] = train_while_improving(
-            nlp,
-            settings["optimizer"],
-            self._mark_ends(batches),
-            evaluate=lambda: (0.0, {}),
-            dropout=settings["dropout"],
-            eval_frequency=sys.maxsize,
-            accumulate_gradient=settings["accumulate_gradient"],
-            patience=0,
-            max_steps=0,
-            exclude=settings["frozen_components"],
-            annotating_components=settings["annotating_components"],
-            before_update=settings["before_update"],
-        )
-        return steps
+        return iterate_updates(nlp, self._mark_ends(batches), settings)
 
     def _mark_ends(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Look one batch ahead, to know which is an epoch's last."""

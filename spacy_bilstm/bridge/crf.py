@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from .convert import array_to_tensor, concatenate_rows, split_rows, tensor_to_array
 from .fork import make_fork_safe
+from .model_types import CRFLayer
 
-CRFLayer = Model[list[Floats2d], list[Floats2d]]
 Mask = NDArray[numpy.bool_]
 
 # This room does not know nn. The field is a module like its `crf.LinearChainCRF`, the layout what that module takes.

@@ -7,12 +7,11 @@ from thinc.types import Floats2d
 from torch import nn
 
 from .convert import array_to_tensor, concatenate_rows, split_rows, tensor_to_array
+from .model_types import EncoderModel
 from .shim import TorchShim, get_shim
 
-RowsModel = Model[list[Floats2d], list[Floats2d]]
 
-
-def with_rows(name: str, module: nn.Module, *, nI: int, nO: int, mixed_precision: bool = False) -> RowsModel:
+def with_rows(name: str, module: nn.Module, *, nI: int, nO: int, mixed_precision: bool = False) -> EncoderModel:
     """Wrap a torch module that maps the rows of several documents to as many rows.
 
     The module is called with the concatenated rows and the documents' lengths, and in training with True and the rate
@@ -35,7 +34,7 @@ def with_rows(name: str, module: nn.Module, *, nI: int, nO: int, mixed_precision
     )
 
 
-def init(model: RowsModel, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None) -> None:
+def init(model: EncoderModel, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None) -> None:
     """Initialise the module's weights, and check the width of the sample.
 
     RAISES: ValueError if the sample's width is not the layer's `nI`.
@@ -47,7 +46,7 @@ def init(model: RowsModel, X: list[Floats2d] | None = None, Y: list[Floats2d] | 
 
 
 def forward(
-    model: RowsModel, X: list[Floats2d], is_train: bool
+    model: EncoderModel, X: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
     """Call the module on the documents' rows.
 
@@ -70,7 +69,7 @@ def forward(
     return split_rows(tensor_to_array(output, model.ops), lengths), backprop
 
 
-def _check_width(model: RowsModel, X: list[Floats2d]) -> None:
+def _check_width(model: EncoderModel, X: list[Floats2d]) -> None:
     nI = model.get_dim("nI")
     for document in X:
         if document.shape[1] != nI:

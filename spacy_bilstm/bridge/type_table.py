@@ -25,10 +25,9 @@ from torch import Tensor
 
 from .convert import array_to_tensor, split_rows, tensor_to_array
 from .fork import make_fork_safe
-from .rows import RowsModel
+from .model_types import EncoderModel, Tok2VecModel
 from .shim import TorchShim, get_shim
 from .word_types import (
-    WordsModel,
     describe_types,
     extract_features,
     find_types,
@@ -38,7 +37,6 @@ from .word_types import (
     list_columns,
 )
 
-DocsModel = Model[list[Doc], list[Floats2d]]
 Features = NDArray[numpy.uint64]
 Indices = NDArray[numpy.int64]
 
@@ -65,7 +63,7 @@ class TableStatistics(NamedTuple):
     max_bytes: int
 
 
-def with_type_table(embed: WordsModel, encode: RowsModel, max_bytes: int) -> DocsModel:
+def with_type_table(embed: Tok2VecModel, encode: EncoderModel, max_bytes: int) -> Tok2VecModel:
     """Chain a layer that embeds types and one that encodes rows, with a table of the types' rows for inference.
 
     The table is used on CPU, if `embed` is a layer as `with_word_types` makes it and the module of `encode` can start
@@ -76,7 +74,7 @@ def with_type_table(embed: WordsModel, encode: RowsModel, max_bytes: int) -> Doc
     max_bytes: memory that the table may take, >= 0; with 0 there is none. While it grows, a part of it is there twice.
     RETURNS: the layer.
     """
-    plain: DocsModel = chain(embed, encode)
+    plain: Tok2VecModel = chain(embed, encode)
     return Model(
         plain.name,
         forward,
@@ -117,7 +115,7 @@ def _find_table(model: Model[Any, Any]) -> TypeTable:
     raise ValueError(f"The model '{model.name}' has no type table. spacy-bilstm.Tok2Vec.v1 makes models that have one.")
 
 
-def forward(model: DocsModel, X: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable[..., Any]]:
+def forward(model: Tok2VecModel, X: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable[..., Any]]:
     """Embed and encode docs, from the table where that is faster."""
     embed, encode = model.layers
     lengths = [len(doc) for doc in X]
@@ -132,9 +130,9 @@ def forward(model: DocsModel, X: list[Doc], is_train: bool) -> tuple[list[Floats
     with torch.no_grad():
         contents, types, token_types = _find_types(embed, encode, table, X, weights)
         encoder, row_width = _get_module(encode), embed.get_dim("nO")
-        if encoder.starts_from_gates(lengths):
+        if encoder.prefers_input_gates(lengths):
             gates = types[:, row_width:].unflatten(1, (encoder.n_directions, -1))
-            output = encoder.encode_gates(contents.gate_weights, gates, token_types, lengths)
+            output = encoder.forward_from_gates(contents.gate_weights, gates, token_types, lengths)
         else:
             output = encoder(types[:, :row_width].index_select(0, token_types), lengths)
     return split_rows(tensor_to_array(output, model.ops), lengths), _no_backprop
@@ -144,9 +142,9 @@ def _no_backprop(d_output: Any) -> Any:
     raise ValueError("A prediction can't be backpropagated. Call the model with is_train=True.")
 
 
-def _can_use_table(embed: WordsModel, encode: RowsModel, lengths: list[int]) -> bool:
+def _can_use_table(embed: Tok2VecModel, encode: EncoderModel, lengths: list[int]) -> bool:
     embedder, encoder = _get_module(embed), _get_module(encode)
-    if not hasattr(embedder, "embed_types") or not hasattr(encoder, "encode_gates"):
+    if not hasattr(embedder, "embed_types") or not hasattr(encoder, "forward_from_gates"):
         return False
     return any(lengths) and all(get_shim(layer).device.type == "cpu" for layer in (embed, encode))
 
@@ -157,7 +155,7 @@ def _get_module(layer: Model[Any, Any]) -> Any:
 
 
 def _find_types(
-    embed: WordsModel, encode: RowsModel, table: TypeTable, docs: list[Doc], weights: list[Tensor]
+    embed: Tok2VecModel, encode: EncoderModel, table: TypeTable, docs: list[Doc], weights: list[Tensor]
 ) -> tuple[_Contents, Tensor, Tensor]:
     """Give the table's contents, the rows of the docs' types with their gates behind, and the type of each token."""
     columns = list_columns(embed, docs)
@@ -165,12 +163,12 @@ def _find_types(
     representatives, token_types = find_types(features)
     values = dict(zip(columns, features[representatives].T, strict=True))
     state = _State.read(embed, encode, docs, weights)
-    contents = table.open(state, _get_module(encode).get_gate_weights)
+    contents = table.open(state, _get_module(encode).prepare_input_gates)
 
     def compute(types: Indices) -> Tensor:
         some = {column: of_types[types] for column, of_types in values.items()}
         rows = _embed_types(embed, docs, some, representatives[types])
-        if not _get_module(encode).may_start_from_gates:
+        if not _get_module(encode).supports_input_gates:
             return rows
         return torch.cat((rows, contents.gate_weights.compute_gates(rows).flatten(1)), 1)
 
@@ -179,7 +177,7 @@ def _find_types(
 
 
 def _embed_types(
-    embed: WordsModel, docs: list[Doc], values: dict[int | str, Features], representatives: Indices
+    embed: Tok2VecModel, docs: list[Doc], values: dict[int | str, Features], representatives: Indices
 ) -> Tensor:
     shim = get_shim(embed)
     types = describe_types(embed, docs, values, representatives)
@@ -202,7 +200,7 @@ class _State:
     stamp: tuple[Any, ...]
 
     @classmethod
-    def read(cls, embed: WordsModel, encode: RowsModel, docs: list[Doc], weights: list[Tensor]) -> _State:
+    def read(cls, embed: Tok2VecModel, encode: EncoderModel, docs: list[Doc], weights: list[Tensor]) -> _State:
         versions: tuple[Any, ...] = tuple((weight.data_ptr(), weight._version) for weight in weights)
         versions += tuple(get_shim(layer).n_changes for layer in (embed, encode))
         versions += (numpy.concatenate([weight.numpy().ravel()[::_SAMPLED] for weight in weights]).tobytes(),)
@@ -210,7 +208,7 @@ class _State:
         return cls(weights, (versions, settings, cls._read_vectors(embed, docs)))
 
     @staticmethod
-    def _read_vectors(embed: WordsModel, docs: list[Doc]) -> tuple[Any, ...]:
+    def _read_vectors(embed: Tok2VecModel, docs: list[Doc]) -> tuple[Any, ...]:
         if not embed.attrs["static_vectors"]:
             return ()
         vectors = get_vectors(embed, docs)
@@ -349,11 +347,11 @@ class TypeTable:
     def __reduce__(self) -> tuple[Any, ...]:
         return TypeTable, (self.max_bytes,)
 
-    def open(self, state: _State, get_gate_weights: Callable[[], Any]) -> _Contents:
+    def open(self, state: _State, prepare_input_gates: Callable[[], Any]) -> _Contents:
         """Give what is remembered for a state of the model, and forget everything that was for another one."""
         with self._locked():
             if self._contents.state != state:
-                self._contents = _Contents(state, get_gate_weights())
+                self._contents = _Contents(state, prepare_input_gates())
             return self._contents
 
     def look_up(self, contents: _Contents, features: Features, compute: Callable[[Indices], Tensor]) -> Tensor:

@@ -22,10 +22,9 @@ from torch import Tensor, nn
 
 from .convert import array_to_tensor, concatenate_rows, split_rows, tensor_to_array
 from .familiarity import Familiarity, is_augmented
+from .model_types import Tok2VecModel
 from .seen_words import add_words, are_seen, make_filter
 from .shim import TorchShim, get_shim
-
-WordsModel = Model[list[Doc], list[Floats2d]]
 
 # Hashed on CPU wherever the module is: there are few types, and a model must find its rows on every device.
 _HASHING = NumpyOps()
@@ -53,7 +52,7 @@ def with_word_types(
     static_vectors: bool,
     identity_dropout: float = 0.0,
     mixed_precision: bool = False,
-) -> WordsModel:
+) -> Tok2VecModel:
     """Wrap a torch module that embeds types, as `nn.embed.WordEmbedding` does, as a layer that embeds docs.
 
     name: the layer's name.
@@ -93,7 +92,7 @@ def with_word_types(
     )
 
 
-def init(model: WordsModel, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:
+def init(model: Tok2VecModel, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:
     """Initialise the weights, and take the width of the static vectors from the sample's vocab.
 
     RAISES: ValueError if static vectors are wanted and the sample's vocab has none.
@@ -117,7 +116,7 @@ def init(model: WordsModel, X: list[Doc] | None = None, Y: list[Floats2d] | None
 
 
 def forward(
-    model: WordsModel, X: list[Doc], is_train: bool
+    model: Tok2VecModel, X: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     """Embed the types of the docs and give each token the row of its type.
 
@@ -149,7 +148,7 @@ def forward(
     return split_rows(tensor_to_array(output, model.ops), lengths), backprop
 
 
-def extract_types(model: WordsModel, docs: list[Doc], is_train: bool = False) -> dict[str, Any]:
+def extract_types(model: Tok2VecModel, docs: list[Doc], is_train: bool = False) -> dict[str, Any]:
     """Reduce docs to their types.
 
     model: the layer. In training it gets to know the docs' words.
@@ -173,7 +172,7 @@ def extract_types(model: WordsModel, docs: list[Doc], is_train: bool = False) ->
     return {"token_types": _to_tensor(token_types, get_shim(model).device), **types}
 
 
-def list_columns(model: WordsModel, docs: list[Doc]) -> list[int | str]:
+def list_columns(model: Tok2VecModel, docs: list[Doc]) -> list[int | str]:
     """Give the attributes that the layer reads of tokens.
 
     model: the layer.
@@ -190,7 +189,7 @@ def list_columns(model: WordsModel, docs: list[Doc]) -> list[int | str]:
 
 
 def identify_types(
-    model: WordsModel, docs: list[Doc], values: dict[int | str, NDArray[numpy.uint64]]
+    model: Tok2VecModel, docs: list[Doc], values: dict[int | str, NDArray[numpy.uint64]]
 ) -> NDArray[numpy.uint64]:
     """Give all that the types' rows depend on besides the layer's weights and the vectors of the vocab.
 
@@ -209,7 +208,7 @@ def identify_types(
 
 
 def describe_types(
-    model: WordsModel,
+    model: Tok2VecModel,
     docs: list[Doc],
     values: dict[int | str, NDArray[numpy.uint64]],
     representatives: NDArray[numpy.int64],
@@ -242,7 +241,7 @@ def describe_types(
     return types
 
 
-def _get_to_know(model: WordsModel, values: dict[int | str, NDArray[numpy.uint64]]) -> None:
+def _get_to_know(model: Tok2VecModel, values: dict[int | str, NDArray[numpy.uint64]]) -> None:
     """Add the identities of types to those that training has met."""
     seen = model.attrs["seen"]
     if seen is None:
@@ -253,7 +252,7 @@ def _get_to_know(model: WordsModel, values: dict[int | str, NDArray[numpy.uint64
         add_words(seen, values[attr])
 
 
-def _draw_dropped(model: WordsModel, words: NDArray[numpy.uint64], docs: list[Doc]) -> NDArray[numpy.bool_]:
+def _draw_dropped(model: Tok2VecModel, words: NDArray[numpy.uint64], docs: list[Doc]) -> NDArray[numpy.bool_]:
     """Say which tokens lose their identity: rather those of words that are rare in training."""
     familiarity: Familiarity = model.attrs["familiarity"]
     is_of_corpus = [not is_augmented(doc) for doc in docs]
@@ -264,7 +263,7 @@ def _draw_dropped(model: WordsModel, words: NDArray[numpy.uint64], docs: list[Do
     return cast(NDArray[numpy.bool_], numpy.random.random(len(words)) < rate / (rate + n_contexts))
 
 
-def _identify(model: WordsModel, values: dict[int | str, NDArray[numpy.uint64]], attr: int) -> NDArray[numpy.uint64]:
+def _identify(model: Tok2VecModel, values: dict[int | str, NDArray[numpy.uint64]], attr: int) -> NDArray[numpy.uint64]:
     """Give the types' values of an attribute, that of unseen words for an identity not met or dropped."""
     seen = model.attrs["seen"]
     if seen is None or attr not in _IDENTITY_ATTRS:
@@ -378,7 +377,7 @@ def look_up_vectors(
     return batch, (batch != 0).any(dim=1)
 
 
-def get_vectors(model: WordsModel, docs: list[Doc]) -> BaseVectors:
+def get_vectors(model: Tok2VecModel, docs: list[Doc]) -> BaseVectors:
     vectors = docs[0].vocab.vectors
     if 0 in vectors.shape:
         raise ValueError(
@@ -389,7 +388,7 @@ def get_vectors(model: WordsModel, docs: list[Doc]) -> BaseVectors:
     return vectors
 
 
-def _check_width(model: WordsModel, vectors: BaseVectors) -> None:
+def _check_width(model: Tok2VecModel, vectors: BaseVectors) -> None:
     nM = model.get_dim("nM")
     if vectors.shape[1] != nM:
         raise ValueError(

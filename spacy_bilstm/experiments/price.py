@@ -14,7 +14,7 @@ from thinc.api import Model
 from thinc.types import Floats2d
 from tqdm import tqdm
 
-from .training import count_parameters
+from ..util.model_size import count_parameters
 from .variants import CNN, Variant
 
 EncoderModel = Model[list[Floats2d], list[Floats2d]]

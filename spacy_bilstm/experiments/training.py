@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from statistics import median
 from typing import Any
 
 from spacy.language import Language
-from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
-from spacy.training.loop import train_while_improving
-from spacy.util import load_model_from_config, registry
+from spacy.util import load_model_from_config
 from thinc.api import Config, fix_random_seed
 
+from ..training.loop import iterate_updates, resolve_training_settings
 from ..util.model_size import count_parameters
 from .results import Run
 from .tasks import Task
@@ -107,26 +107,13 @@ def train(variant: Variant, task: Task, recipe: Recipe, seed: int, on_step: Call
     """
     fix_random_seed(seed)
     nlp = load_model_from_config(make_config(variant, list(task.pipes), recipe), auto_fill=True)
-    settings = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
+    settings = resolve_training_settings(nlp)
     optimizer = settings["optimizer"]
     examples = task.get_train(nlp, seed)
     nlp.initialize(lambda: examples, sgd=optimizer)
-    updates = train_while_improving(
-        nlp,
-        optimizer,
-        task.get_batches(nlp, examples, recipe.steps),
-        lambda: (0.0, {}),
-        dropout=settings["dropout"],
-        eval_frequency=recipe.steps,
-        accumulate_gradient=1,
-        patience=0,
-        max_steps=recipe.steps - 1,  # It counts from 0 and includes the last.
-        exclude=[],
-        annotating_components=[],
-        before_update=None,
-    )
+    batches = islice(task.get_batches(nlp, examples, recipe.steps), recipe.steps)
     n_words, start = 0, time.perf_counter()
-    for batch, _, _ in updates:
+    for batch in iterate_updates(nlp, batches, settings):
         n_words += sum(len(example) for example in batch)
         on_step()
     seconds = time.perf_counter() - start

@@ -284,21 +284,21 @@ class RecurrentEncoder(nn.Module):
         """Number of directions of every layer."""
         return len(self._layer(0).suffixes)
 
-    def get_gate_weights(self) -> LaneWeights:
-        """Give what `compute_gates` of the first layer is for `encode_gates`: a copy of the present weights."""
+    def prepare_input_gates(self) -> LaneWeights:
+        """Give what `compute_gates` of the first layer is for `forward_from_gates`: a copy of the present weights."""
         return self._layer(0).get_lane_weights(self.inference_precision)
 
     @property
-    def may_start_from_gates(self) -> bool:
-        """Whether `encode_gates` is ever faster than `forward`; oneDNN's LSTM of bfloat16 always is."""
+    def supports_input_gates(self) -> bool:
+        """Whether `forward_from_gates` is ever faster than `forward`; oneDNN's LSTM of bfloat16 always is."""
         return self._layer(0).cell != "lstm" or self.inference_precision != "bfloat16"
 
-    def starts_from_gates(self, lengths: Sequence[int]) -> bool:
-        """Say whether `encode_gates` is faster than `forward` where gates are to be had for nothing.
+    def prefers_input_gates(self, lengths: Sequence[int]) -> bool:
+        """Say whether `forward_from_gates` is faster than `forward` where gates are to be had for nothing.
 
         lengths: number of rows of each document, not all 0.
         """
-        if not self.may_start_from_gates:
+        if not self.supports_input_gates:
             return False
         if self._layer(0).cell != "lstm" or self.inference_precision == "int8":
             return True
@@ -306,10 +306,12 @@ class RecurrentEncoder(nn.Module):
         n_rows, n_steps = sum(lengths), max(lengths)
         return not _is_alone(lengths) and (n_steps <= _SHORT_LOOP or n_rows >= _MIN_LOOP_LANES * n_steps)
 
-    def encode_gates(self, weights: LaneWeights, gates: Tensor, gate_rows: Tensor, lengths: Sequence[int]) -> Tensor:
+    def forward_from_gates(
+        self, weights: LaneWeights, gates: Tensor, gate_rows: Tensor, lengths: Sequence[int]
+    ) -> Tensor:
         """Encode rows whose input gates of the first layer are known, at inference on CPU.
 
-        weights: what `get_gate_weights` gave for the present weights.
+        weights: what `prepare_input_gates` gave for the present weights.
         gates: gates, as `weights.compute_gates` gives them. Shape `(n, n_directions, n_gates * hidden_width)`.
         gate_rows: for each of the documents' rows, its place in `gates`. Shape `(n_rows,)`, int64, n_rows >= 1.
         lengths: number of rows of each document, each >= 0; they sum to n_rows.

@@ -6,10 +6,9 @@ from typing import Any
 from spacy.language import Language
 from spacy.pipeline import Morphologizer, Tagger
 from spacy.pipeline.tok2vec import Tok2Vec
-from spacy.tokens import Doc
-from thinc.api import Config, Model
-from thinc.types import Floats2d
+from thinc.api import Config
 
+from ..bridge.model_types import Tok2VecModel, TokenScoresModel
 from .loading import SafeLoading
 from .tagging import FastTagging
 
@@ -57,7 +56,7 @@ class BiLSTMMorphologizer(FastTagging, Morphologizer):
     """spaCy's `Morphologizer`, which a failed load leaves as it was, and faster."""
 
 
-def make_bilstm_tok2vec(nlp: Language, name: str, model: Model[list[Doc], list[Floats2d]]) -> BiLSTMTok2Vec:
+def make_bilstm_tok2vec(nlp: Language, name: str, model: Tok2VecModel) -> BiLSTMTok2Vec:
     """Make a `Tok2Vec` component with a bidirectional LSTM, for other components to listen to.
 
     nlp: the pipeline.
@@ -71,7 +70,7 @@ def make_bilstm_tok2vec(nlp: Language, name: str, model: Model[list[Doc], list[F
 def make_bilstm_tagger(
     nlp: Language,
     name: str,
-    model: Model[list[Doc], list[Floats2d]],
+    model: TokenScoresModel,
     overwrite: bool,
     scorer: Callable[..., dict[str, Any]] | None,
     neg_prefix: str,
@@ -102,7 +101,7 @@ def make_bilstm_tagger(
 def make_bilstm_morphologizer(
     nlp: Language,
     name: str,
-    model: Model[list[Doc], list[Floats2d]],
+    model: TokenScoresModel,
     overwrite: bool,
     extend: bool,
     label_smoothing: float,

@@ -12,12 +12,11 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Config, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..bridge.convert import split_rows
 from ..bridge.crf import (
-    CRFLayer,
     CRFLoss,
     add_gradients,
     compute_loss,
@@ -28,6 +27,7 @@ from ..bridge.crf import (
     find_probable_spans,
 )
 from ..bridge.labels import score_labels
+from ..bridge.model_types import CRFLayer, TokenScoresModel
 from .entities import (
     N_POSITIONS,
     Bools,
@@ -76,7 +76,7 @@ class BiLSTMEntityRecognizer(SafeLoading):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[list[Doc], list[Floats2d]],
+        model: TokenScoresModel,
         name: str = "bilstm_ner",
         *,
         confidences: str | None = None,
@@ -106,7 +106,7 @@ class BiLSTMEntityRecognizer(SafeLoading):
         self.model = model
         self.name = name
         self.scorer = scorer
-        self._rehearsal_model: Model[list[Doc], list[Floats2d]] | None = None
+        self._rehearsal_model: TokenScoresModel | None = None
         self._configured = {
             "confidences": confidences,
             "threshold": threshold,
@@ -421,7 +421,7 @@ class BiLSTMEntityRecognizer(SafeLoading):
 def make_bilstm_ner(
     nlp: Language,
     name: str,
-    model: Model[list[Doc], list[Floats2d]],
+    model: TokenScoresModel,
     confidences: str | None,
     threshold: float,
     temperature: float,

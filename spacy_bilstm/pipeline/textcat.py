@@ -8,9 +8,10 @@ from spacy.pipeline import TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
-from thinc.api import Config, Model
+from thinc.api import Config
 from thinc.types import Floats2d
 
+from ..bridge.model_types import DocScoresModel
 from .factories import DEFAULT_TOK2VEC_MODEL
 from .loading import SafeLoading
 
@@ -113,7 +114,7 @@ def _sort_labels(get_examples: Callable[[], Iterable[Example]]) -> list[str]:
 def make_bilstm_textcat(
     nlp: Language,
     name: str,
-    model: Model[list[Doc], Floats2d],
+    model: DocScoresModel,
     threshold: float,
     scorer: Callable[..., dict[str, Any]] | None,
 ) -> BiLSTMTextCategorizer:
@@ -132,7 +133,7 @@ def make_bilstm_textcat(
 def make_bilstm_textcat_multilabel(
     nlp: Language,
     name: str,
-    model: Model[list[Doc], Floats2d],
+    model: DocScoresModel,
     threshold: float,
     scorer: Callable[..., dict[str, Any]] | None,
 ) -> BiLSTMMultiLabelTextCategorizer:

@@ -32,8 +32,8 @@ def test_inference_gives_what_training_does(shape: tuple[str, bool, str, int], l
     wanted = encode_packed(encoder, types[row_types], lengths)
     with torch.no_grad():
         from_rows = encoder(types[row_types], lengths)
-        weights = encoder.get_gate_weights()
-        from_gates = encoder.encode_gates(weights, weights.compute_gates(types), row_types, lengths)
+        weights = encoder.prepare_input_gates()
+        from_gates = encoder.forward_from_gates(weights, weights.compute_gates(types), row_types, lengths)
     torch.testing.assert_close(from_rows, wanted, rtol=0, atol=1e-5)
     torch.testing.assert_close(from_gates, wanted, rtol=0, atol=1e-5)
 
@@ -50,8 +50,8 @@ def test_a_lower_precision_changes_little_and_only_inference(
     exact = encode_packed(encoder, rows, lengths)
     with torch.no_grad():
         from_rows = encoder(rows, lengths)
-        weights = encoder.get_gate_weights()
-        from_gates = encoder.encode_gates(weights, weights.compute_gates(rows), torch.arange(len(rows)), lengths)
+        weights = encoder.prepare_input_gates()
+        from_gates = encoder.forward_from_gates(weights, weights.compute_gates(rows), torch.arange(len(rows)), lengths)
     for output in (from_rows, from_gates):
         assert not torch.equal(output, exact)
         torch.testing.assert_close(output, exact, rtol=0, atol=0.1)
@@ -110,6 +110,6 @@ def test_double_precision_is_kept() -> None:
     encoder = RecurrentEncoder(3, 4).double()
     rows = torch.randn(7, 3, dtype=torch.float64)
     with torch.no_grad():
-        weights = encoder.get_gate_weights()
-        output = encoder.encode_gates(weights, weights.compute_gates(rows), torch.arange(7), [3, 4])
+        weights = encoder.prepare_input_gates()
+        output = encoder.forward_from_gates(weights, weights.compute_gates(rows), torch.arange(7), [3, 4])
     torch.testing.assert_close(output, encode_packed(encoder, rows, [3, 4]), rtol=0, atol=1e-12)

@@ -1,0 +1,52 @@
+"""spaCy's training loop without its evaluation: the caller decides what to do after each update."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training import Example
+from spacy.training.loop import train_while_improving
+from spacy.util import registry
+
+Batch = tuple[int, list[Example]]
+"""A batch of examples with the number of its epoch, as `spacy.training.loop.create_train_batches` yields it."""
+
+
+def resolve_training_settings(nlp: Language) -> dict[str, Any]:
+    """Resolve the `[training]` block of a pipeline's config.
+
+    nlp: the pipeline.
+    RETURNS: the settings: optimizer, batcher, dropout and so on, as objects and numbers.
+    """
+    settings: dict[str, Any] = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
+    return settings
+
+
+def iterate_updates(nlp: Language, batches: Iterable[Batch], settings: dict[str, Any]) -> Iterator[list[Example]]:
+    """Train an initialised pipeline as `spacy train` does, but never evaluate it.
+
+    nlp: the pipeline.
+    batches: the batches to train on. Training ends with them.
+    settings: what `resolve_training_settings` gave.
+    YIELDS: the examples of each update, after the update.
+    """
+    updates = train_while_improving(
+        nlp,
+        settings["optimizer"],
+        iter(batches),
+        evaluate=lambda: (0.0, {}),
+        dropout=settings["dropout"],
+        eval_frequency=sys.maxsize,
+        accumulate_gradient=settings["accumulate_gradient"],
+        patience=0,
+        max_steps=0,  # no limit
+        exclude=settings["frozen_components"],
+        annotating_components=settings["annotating_components"],
+        before_update=settings["before_update"],
+    )
+    for batch, _, _ in updates:
+        yield batch
