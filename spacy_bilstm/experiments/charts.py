@@ -1,13 +1,13 @@
-"""The plots of the comparisons. Summaries and prices come in, figures go out."""
+"""The plots of the experiments."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..util.plots import COLOURS, new_figure
-from .price import Price
-from .results import Spread, Summary
+from .price import Price, PriceComparison
+from .results import Comparison, Spread
 from .variants import CNN
 
 if TYPE_CHECKING:
@@ -18,17 +18,17 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _CHANCE: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1.2, "zorder": 3}
 
 
-def draw_distances(summaries: Sequence[Summary], chance: float) -> Figure:
-    """Draw accuracy over distance, a line for each variant with its spread over seeds.
+def draw_distances(comparison: Comparison) -> Figure:
+    """Draw the accuracy over the distance, a line for each variant with its standard deviation over seeds.
 
-    summaries: at least one; the names of their scores are distances.
-    chance: the accuracy of guessing.
+    comparison: the results of a long-gap or future-context task, with at least one run.
     RETURNS: the figure.
     """
+    summaries = comparison.summaries
     figure, (axes,) = new_figure()
     distances = [int(name) for name in summaries[0].scores]
     for i, summary in enumerate(summaries):
-        # Moved a little to the side, so that equal accuracies do not hide each other.
+        # Shift each line a little to the side: otherwise equal accuracies hide each other.
         shift = (distances[-1] / distances[0]) ** (0.012 * (i - (len(summaries) - 1) / 2))
         axes.errorbar(
             [distance * shift for distance in distances],
@@ -39,24 +39,24 @@ def draw_distances(summaries: Sequence[Summary], chance: float) -> Figure:
             linewidth=1.6,
             label=summary.variant.name,
         )
-    axes.axhline(100 * chance, label="guessing", **_CHANCE)
+    axes.axhline(100 * next(iter(comparison.chances.values())), label="chance", **_CHANCE)
     axes.set_xscale("log")
     axes.set_xticks(distances, labels=[str(distance) for distance in distances])
     axes.minorticks_off()
     axes.set_ylim(0, 105)
     axes.set_xlabel("distance in words")
-    axes.set_ylabel("accuracy on the word that is asked for, %")
+    axes.set_ylabel("accuracy on the tagged word, %")
     figure.legend(loc="outside right center")
     return figure
 
 
-def draw_questions(summaries: Sequence[Summary], chances: Mapping[str, float]) -> Figure:
-    """Draw accuracy on each question, a group of bars for each.
+def draw_questions(comparison: Comparison) -> Figure:
+    """Draw the accuracy on each question, a group of bars for each question and a bar for each variant.
 
-    summaries: at least one.
-    chances: the accuracy of guessing on each question.
+    comparison: the results of a merge task, with at least one run.
     RETURNS: the figure.
     """
+    summaries, chances = comparison.summaries, comparison.chances
     figure, (axes,) = new_figure()
     width = 0.8 / len(summaries)
     for i, summary in enumerate(summaries):
@@ -64,23 +64,24 @@ def draw_questions(summaries: Sequence[Summary], chances: Mapping[str, float]) -
         places = [j - 0.4 + (i + 0.5) * width for j in range(len(chances))]
         axes.bar(places, means, 0.9 * width, yerr=spreads, capsize=3, label=summary.variant.name, zorder=2)
     for j, chance in enumerate(chances.values()):
-        label = "" if j else "guessing"
+        label = "" if j else "chance"
         axes.plot([j - 0.45, j + 0.45], [100 * chance] * 2, label=label, **_CHANCE)
     axes.set_xticks(range(len(chances)), labels=list(chances))
     axes.grid(visible=False, axis="x")
     axes.set_ylim(0, 105)
     axes.set_xlabel("question")
-    axes.set_ylabel("accuracy on the word that is asked for, %")
+    axes.set_ylabel("accuracy on the tagged word, %")
     figure.legend(loc="outside right center")
     return figure
 
 
-def draw_trade_off(summaries: Sequence[Summary]) -> Figure:
-    """Draw each score against the speed of prediction, a point for each variant with its spread over seeds.
+def draw_trade_off(comparison: Comparison) -> Figure:
+    """Draw each score over the prediction speed, a point for each variant with its standard deviation over seeds.
 
-    summaries: at least one.
+    comparison: the results, with at least one run.
     RETURNS: the figure, with a plot for each score.
     """
+    summaries = comparison.summaries
     names = list(summaries[0].scores)
     figure, plots = new_figure(len(names), width=3.2, height=4.2)
     fastest = max(summary.predict_words_per_second.mean for summary in summaries) / 1000
@@ -105,12 +106,13 @@ def draw_trade_off(summaries: Sequence[Summary]) -> Figure:
     return figure
 
 
-def draw_prices(prices: Sequence[Price]) -> Figure:
-    """Draw the time that a word takes, in prediction and in training, a bar for each encoder.
+def draw_prices(comparison: PriceComparison) -> Figure:
+    """Draw the time per word in prediction and in training, a bar for each encoder.
 
-    prices: at least one.
+    comparison: the prices, at least one.
     RETURNS: the figure, with two plots.
     """
+    prices = comparison.prices
     figure, plots = new_figure(2, width=4.5, height=1.2 + 0.32 * len(prices))
     _draw_times(plots[0], "prediction", prices, [price.predict_words_per_second for price in prices])
     _draw_times(plots[1], "training", prices, [price.train_words_per_second for price in prices])
@@ -125,7 +127,7 @@ def _draw_times(axes: Axes, title: str, prices: Sequence[Price], speeds: Sequenc
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set_title(title)
-    axes.set_xlabel("microseconds a word")
+    axes.set_xlabel("microseconds per word")
 
 
 def _means_and_spreads(scores: Sequence[Spread]) -> tuple[list[float], list[float]]:

@@ -1,7 +1,7 @@
-"""Probe tasks. A distance or a rule comes in, sentences go out whose one tag a word far away decides.
+"""The sentences of the probe tasks: each has one tagged word, and words far away decide its tag.
 
-Each probe is a function that makes one sentence. Everything but the deciding words is drawn without looking at the tag,
-so nothing else can tell it, and the sentences of all tags look the same at all other places.
+Each probe is a function that makes one sentence. It draws everything except the deciding words independently of the
+tag, so nothing else in the sentence reveals it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COUNTRIES = {
 """Long gap: the country at the start, and the tag that it decides."""
 
 NAMES = ("Apple", "Blackberry", "Orange", "Peach")
-"""Future context: words for a fruit and for a company."""
+"""Future context: words that name both a fruit and a company."""
 
 USES = {
     "FRUIT": ("eat", "peel", "bake", "juice"),
@@ -36,7 +36,7 @@ NUMBERS = {
     "SG": ("teacher", "painter", "driver", "doctor"),
     "PL": ("teachers", "painters", "drivers", "doctors"),
 }
-"""Agreement: the grammatical number, and the nouns that have it."""
+"""Agreement: the grammatical number, and its nouns."""
 
 FILLERS = (
     "after",
@@ -60,10 +60,10 @@ FILLERS = (
     "then",
     "today",
 )
-"""What stands between, whatever the tag."""
+"""The words between the tagged word and those that decide its tag. They depend on no tag."""
 
 MIN_DISTANCE = 5
-"""The shortest distance between the word that decides and the one whose tag it decides: sentences without fillers."""
+"""Long gap and future context: the distance between the two words in a sentence without fillers."""
 
 AGREEMENT_TAGS = {
     "both": tuple(f"{first}-{second}" for first in NUMBERS for second in NUMBERS),
@@ -74,10 +74,10 @@ AGREEMENT_TAGS = {
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence in which one token has a tag.
+    """A sentence with one tagged word.
 
     words: its words.
-    position: index of the word that has a tag.
+    position: index of the tagged word.
     tag: its tag.
     deciding: indices of the words that decide the tag.
     """
@@ -88,43 +88,47 @@ class Sentence:
     deciding: tuple[int, ...]
 
 
+MakeSentence = Callable[[random.Random, str, int], Sentence]
+"""A probe: makes a sentence from a random number generator, a tag and a distance."""
+
+
 def long_gap(rng: random.Random, tag: str, distance: int) -> Sentence:
     """Make a sentence such as "I grew up in France ... and I speak its language": the country decides the last tag.
 
-    rng: what fillers are drawn from.
+    rng: draws the fillers.
     tag: a value of `COUNTRIES`.
-    distance: how many words the last one is behind the country, >= `MIN_DISTANCE`.
+    distance: number of words from the country to the last word, >= `MIN_DISTANCE`.
     RETURNS: the sentence.
     """
     country = next(word for word, language in COUNTRIES.items() if language == tag)
     opening, ending = ["I", "grew", "up", "in", country], ["and", "I", "speak", "its", "language"]
-    words = opening + _fillers(rng, distance - len(ending)) + ending
+    words = opening + _draw_fillers(rng, distance - len(ending)) + ending
     return Sentence(tuple(words), len(words) - 1, tag, (len(opening) - 1,))
 
 
 def future_context(rng: random.Random, tag: str, distance: int) -> Sentence:
     """Make a sentence such as "Apple is something ... that we eat": the verb decides the tag of the first word.
 
-    rng: what the first word, the fillers and the verb of its tag are drawn from.
+    rng: draws the first word, the fillers and one of the tag's verbs.
     tag: a key of `USES`.
-    distance: how many words the verb is behind the first word, >= `MIN_DISTANCE`.
+    distance: number of words from the first word to the verb, >= `MIN_DISTANCE`.
     RETURNS: the sentence.
     """
     opening, ending = [rng.choice(NAMES), "is", "something"], ["that", "we", rng.choice(USES[tag])]
-    words = opening + _fillers(rng, distance - MIN_DISTANCE) + ending
+    words = opening + _draw_fillers(rng, distance - MIN_DISTANCE) + ending
     return Sentence(tuple(words), 0, tag, (len(words) - 1,))
 
 
 def agreement(rng: random.Random, tag: str, distance: int) -> Sentence:
     """Make a sentence such as "teacher ... met ... drivers": subject and object decide the verb's tag.
 
-    The verb "met" has one of four tags, which name the numbers of both: each direction brings one half of the answer.
-    The verb "matched" has one of two, which say whether the numbers are the same: no half tells anything, only how the
-    directions are merged.
+    The verb "met" has one of four tags, which name the grammatical numbers of both nouns: each direction of an encoder
+    sees one half of the answer. The verb "matched" has one of two tags, which tell whether the numbers are the same:
+    one noun alone tells nothing, so the answer depends on how the directions are merged.
 
-    rng: what the nouns of their number, and the fillers, are drawn from.
+    rng: draws the nouns and the fillers.
     tag: such as `"SG-PL"`, or `"SAME"` or `"OTHER"`.
-    distance: how many words lie from subject to verb and from verb to object, >= 1.
+    distance: number of words from the subject to the verb and from the verb to the object, >= 1.
     RETURNS: the sentence.
     """
     if tag in AGREEMENT_TAGS["same"]:
@@ -132,21 +136,19 @@ def agreement(rng: random.Random, tag: str, distance: int) -> Sentence:
         second = first if tag == "SAME" else next(number for number in NUMBERS if number != first)
     else:
         verb, (first, second) = "met", tag.split("-")
-    between = [_fillers(rng, distance - 1) for _ in range(2)]
+    between = [_draw_fillers(rng, distance - 1) for _ in range(2)]
     words = [rng.choice(NUMBERS[first]), *between[0], verb, *between[1], rng.choice(NUMBERS[second])]
     return Sentence(tuple(words), distance, tag, (0, len(words) - 1))
 
 
-def make_sentences(
-    make: Callable[[random.Random, str, int], Sentence], tags: Sequence[str], distance: int, n: int, seed: int | str
-) -> list[Sentence]:
-    """Make sentences, each tag as often as any other.
+def make_sentences(make: MakeSentence, tags: Sequence[str], distance: int, n: int, seed: int | str) -> list[Sentence]:
+    """Make sentences with all tags equally frequent.
 
     make: the probe, such as `long_gap`.
-    tags: the tags to make sentences of.
-    distance: the probe's distance.
-    n: number of sentences; the tags differ in number by one where it is no multiple of theirs.
-    seed: what everything is drawn from.
+    tags: the tags of the sentences.
+    distance: the distance between the tagged word and those that decide its tag.
+    n: number of sentences. If it is not a multiple of the number of tags, the first tags have one more each.
+    seed: seed of the random number generator.
     RETURNS: the sentences in random order, the same for the same arguments.
     """
     rng = random.Random(seed)
@@ -155,5 +157,5 @@ def make_sentences(
     return sentences
 
 
-def _fillers(rng: random.Random, n: int) -> list[str]:
+def _draw_fillers(rng: random.Random, n: int) -> list[str]:
     return rng.choices(FILLERS, k=n)

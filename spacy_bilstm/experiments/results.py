@@ -1,8 +1,8 @@
-"""What trainings gave. Runs come in one by one, a JSON file that a later command continues goes out."""
+"""The results of a comparison: its runs, their summaries, and the JSON file that a later comparison continues."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ _PACKAGES = ("spacy-bilstm", "spacy", "thinc", "torch")
 
 @dataclass(frozen=True)
 class Run:
-    """What one training gave.
+    """The result of one training.
 
     variant: the encoder.
     seed: the seed.
@@ -40,20 +40,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Spread:
-    """The mean of some numbers and their standard deviation, which one number does not have."""
+    """The mean of some numbers and their standard deviation, which is None for a single number."""
 
     mean: float
     sd: float | None
 
     @classmethod
     def of(cls, numbers: Sequence[float]) -> Spread:
-        """Give that of some numbers."""
+        """Return the spread of some numbers."""
         return cls(mean(numbers), stdev(numbers) if len(numbers) > 1 else None)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What the trainings of a variant gave, over seeds; the numbers are those of `Run`."""
+    """The results of a variant over seeds. The fields are those of `Run`."""
 
     variant: Variant
     n_seeds: int
@@ -65,7 +65,7 @@ class Summary:
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Summary:
-        """Give that of the runs of one variant, at least one."""
+        """Return the summary of the runs of one variant, at least one."""
         return cls(
             variant=runs[0].variant,
             n_seeds=len(runs),
@@ -78,64 +78,71 @@ class Summary:
 
 
 class OtherSettingsError(ValueError):
-    """A file holds results that were made with other settings, or none at all."""
+    """A JSON file holds the results of other settings, or something else."""
 
 
 @dataclass
-class Results:
-    """All runs of a comparison, on disk where it has a file.
+class Comparison:
+    """The result of training each variant with each seed. It continues the runs of its JSON file, if there is one.
 
-    experiment: name of the command.
+    experiment: the name of the experiment.
     settings: what all runs have in common.
-    path: the JSON file, or None.
+    variants: the encoders to compare.
+    seeds: the seeds to train each of them with.
+    chances: the accuracy of guessing for each score that has one.
+    output: the JSON file, or None. It is written after each run.
+    runs: all runs so far. Runs of the file with other variants or seeds are kept, too.
+    RAISES: OtherSettingsError if the file holds the results of other settings.
     """
 
     experiment: str
     settings: dict[str, Any]
-    path: Path | None = None
+    variants: Sequence[Variant]
+    seeds: Sequence[int]
+    chances: Mapping[str, float]
+    output: Path | None = None
     runs: list[Run] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Continue what the file holds.
+        """Read the runs of the file."""
+        if self.output is not None and self.output.exists():
+            self.runs = _read_runs(self.output, self.experiment, self.settings)
 
-        RAISES: OtherSettingsError if the file is of another comparison; the message says what differs.
-        """
-        if self.path is not None and self.path.exists():
-            self.runs = _read_runs(self.path, self.experiment, self.settings)
+    @property
+    def missing(self) -> list[tuple[Variant, int]]:
+        """The variants and seeds without a run, seed by seed."""
+        done = {(run.variant, run.seed) for run in self.runs}
+        return [(variant, seed) for seed in self.seeds for variant in self.variants if (variant, seed) not in done]
 
-    def has(self, variant: Variant, seed: int) -> bool:
-        """Say whether a training is done."""
-        return any(run.variant == variant and run.seed == seed for run in self.runs)
+    @property
+    def summaries(self) -> list[Summary]:
+        """The summary of each variant that has runs, in the order of the variants."""
+        return _summarise(self.runs, self.variants)
 
     def add(self, run: Run) -> None:
-        """Take a run and write the file anew."""
+        """Add a run and write the file."""
         self.runs.append(run)
         self.save()
 
     def save(self) -> None:
         """Write the file, if there is one."""
-        if self.path is None:
+        if self.output is None:
             return
+        all_summaries = _summarise(self.runs, list(dict.fromkeys(run.variant for run in self.runs)))
         content = {
             "experiment": self.experiment,
             "settings": self.settings,
             "versions": {name: version(name) for name in _PACKAGES},
             "runs": [{"name": run.variant.name, **asdict(run)} for run in self.runs],
-            "summary": [{"name": row.variant.name, **asdict(row)} for row in self.summarise()],
+            "summary": [{"name": summary.variant.name, **asdict(summary)} for summary in all_summaries],
         }
-        with written_whole(self.path) as draft:
+        with written_whole(self.output) as draft:
             srsly.write_json(draft, content)
 
-    def summarise(self, variants: Sequence[Variant] | None = None) -> list[Summary]:
-        """Give a summary of each variant that has runs.
 
-        variants: the variants, in the order wanted; all in the order of their first runs if None.
-        RETURNS: the summaries.
-        """
-        if variants is None:
-            variants = list(dict.fromkeys(run.variant for run in self.runs))
-        runs = {variant: [run for run in self.runs if run.variant == variant] for variant in variants}
-        return [Summary.of(found) for found in runs.values() if found]
+def _summarise(runs: Sequence[Run], variants: Sequence[Variant]) -> list[Summary]:
+    by_variant = [[run for run in runs if run.variant == variant] for variant in variants]
+    return [Summary.of(own_runs) for own_runs in by_variant if own_runs]
 
 
 def _read_runs(path: Path, experiment: str, settings: dict[str, Any]) -> list[Run]:
@@ -145,7 +152,7 @@ def _read_runs(path: Path, experiment: str, settings: dict[str, Any]) -> list[Ru
         runs = [_read_run(item) for item in content["runs"]]
     except (ValueError, KeyError, TypeError) as error:
         raise OtherSettingsError(
-            f"{path} does not hold results of `compare`. Give another --output or move the file."
+            f"{path} does not hold results of a comparison. Write to another file or move this one."
         ) from error
     ours = {"experiment": experiment, **settings}
     differences = [
@@ -155,8 +162,8 @@ def _read_runs(path: Path, experiment: str, settings: dict[str, Any]) -> list[Ru
     ]
     if differences:
         raise OtherSettingsError(
-            f"{path} holds results that were made otherwise ({'; '.join(differences)}). Results are continued only "
-            "with the same settings: give another --output, or the same options as before."
+            f"{path} holds results of other settings ({'; '.join(differences)}). Use the same settings to continue it, "
+            "or write to another file."
         )
     return runs
 

@@ -1,45 +1,67 @@
-"""Many trainings, one after the other. What is missing in the results is trained; Ctrl-C keeps the rest."""
+"""The comparison of encoders on a task: trains each variant with each seed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
-from .results import Results, Run
+from .results import Comparison, Run
 from .tasks import Task
-from .training import Recipe, train
-from .variants import Variant
+from .training import Hyperparameters, train
+from .variants import Variant, build_encoder
 
 
-def run_missing(
-    results: Results, variants: Sequence[Variant], seeds: Sequence[int], task: Task, recipe: Recipe
-) -> bool:
-    """Train each variant with each seed, unless the results have it already.
+def compare(
+    task: Task,
+    variants: Sequence[Variant],
+    *,
+    width: int = 64,
+    steps: int = 300,
+    learn_rate: float = 0.003,
+    seeds: Sequence[int] = range(3),
+    output: Path | None = None,
+    progress: bool = False,
+    on_run: Callable[[Run], object] | None = None,
+) -> Comparison:
+    """Train spaCy pipelines that differ in the encoder only, and score them.
 
-    All variants come with the first seed before any comes with the second, so that results stopped early compare all,
-    and a machine's changing speed meets all alike.
+    Runs that the output file holds already are not repeated. Ctrl-C stops the comparison and keeps the finished runs:
+    the result then has `missing` ones, and the same call with the same output file continues.
 
-    results: where each run is put as soon as it is done.
-    variants, seeds: what is to be trained.
-    task: what it is trained on.
-    recipe: how.
-    RETURNS: whether all is done; False after Ctrl-C.
+    task: what the pipelines are trained on and scored by, such as `make_long_gap_task()`.
+    variants: the encoders, such as those of `make_variants`.
+    width: width of the embedding and of each encoder's output.
+    steps: number of batches of each training.
+    learn_rate: the learning rate after the warm-up. It then falls linearly to 0 at the last step.
+    seeds: the seeds to train each variant with.
+    output: the JSON file to continue and to write after each run.
+    progress: whether to show a progress bar, if standard error is a terminal.
+    on_run: called with each new run.
+    RETURNS: the runs and their summaries.
+    RAISES: ValueError if an encoder can't have this width; OtherSettingsError if the file holds other results.
     """
-    missing = [(variant, seed) for seed in seeds for variant in variants if not results.has(variant, seed)]
-    # Without a terminal there is no bar, but a line for each training.
-    with tqdm(total=len(missing) * recipe.steps, unit="step", disable=None, dynamic_ncols=True) as progress:
+    for variant in variants:
+        build_encoder(variant, width)
+    hyperparameters = Hyperparameters(task.embed, width, steps, learn_rate, task.dropout, task.lang)
+    settings = {**task.settings, **asdict(hyperparameters), "threads": torch.get_num_threads()}
+    comparison = Comparison(task.name, settings, variants, seeds, task.chances, output)
+    comparison.save()  # A file that can't be written is an error before the first training.
+    missing = comparison.missing
+    disable = None if progress else True
+    # All variants run with the first seed before any runs with the second: a comparison that stops early then has all
+    # of them, and a change of the machine's speed affects all alike.
+    with tqdm(total=len(missing) * steps, unit="step", disable=disable, dynamic_ncols=True) as bar:
         try:
             for variant, seed in missing:
-                progress.set_description(f"{variant.name}, seed {seed}")
-                run = train(variant, task, recipe, seed, progress.update)
-                results.add(run)
-                progress.write(_describe(run))
+                bar.set_description(f"{variant.name}, seed {seed}")
+                run = train(variant, task, hyperparameters, seed, bar.update)
+                comparison.add(run)
+                if on_run is not None:
+                    on_run(run)
         except KeyboardInterrupt:
-            return False
-    return True
-
-
-def _describe(run: Run) -> str:
-    scores = ", ".join(f"{name} {100 * score:.1f}" for name, score in run.scores.items())
-    return f"{run.variant.name}, seed {run.seed}: {scores} ({run.train_seconds:.0f} s of training)"
+            pass
+    return comparison

@@ -1,47 +1,38 @@
-"""The tables of the comparisons. Summaries and prices come in, text for terminals and Markdown goes out."""
+"""The tables of the experiments, as text and in Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from wasabi import msg
-
-from ..util.files import written_whole
-from .price import Price
-from .results import Spread, Summary
+from .price import PriceComparison
+from .results import Comparison, Spread
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose first column is text and whose others are numbers.
+    """A table with names in the first column and numbers in all others.
 
     header: names of the columns.
-    rows: as many cells each.
+    rows: the rows, each with as many cells.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
 
-    def show(self) -> None:
-        """Print the table."""
-        aligns = ("l", *"r" * (len(self.header) - 1))
-        msg.table(list(self.rows), header=tuple(self.header), divider=True, aligns=aligns)
-
-    def write(self, path: Path) -> None:
-        """Write the table in Markdown, whole or not at all."""
+    def to_markdown(self) -> str:
+        """Return the table in Markdown."""
         lines = [self.header, ["---", *["---:"] * (len(self.header) - 1)], *self.rows]
-        with written_whole(path) as draft:
-            draft.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), encoding="utf8")
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def make_summary_table(summaries: Sequence[Summary]) -> Table:
-    """Give a row for each variant: its scores in per cent with their spread over seeds, and what they cost.
+def make_comparison_table(comparison: Comparison) -> Table:
+    """Make a table of the scores in per cent with their standard deviation over seeds, the speeds and the sizes.
 
-    summaries: at least one; all have the same scores.
-    RETURNS: the table.
+    comparison: the results, with at least one run.
+    RETURNS: the table, a row for each variant that has runs.
     """
+    summaries = comparison.summaries
     names = list(summaries[0].scores)
     costs = ("seeds", "training s", "train words/s", "predict words/s", "encoder weights")
     return Table(
@@ -61,11 +52,11 @@ def make_summary_table(summaries: Sequence[Summary]) -> Table:
     )
 
 
-def make_price_table(prices: Sequence[Price]) -> Table:
-    """Give a row for each encoder: its speeds, and its times in relation to one direction.
+def make_price_table(comparison: PriceComparison) -> Table:
+    """Make a table of the speeds, of the times relative to one direction, and of the sizes.
 
-    prices: what was measured.
-    RETURNS: the table.
+    comparison: the prices.
+    RETURNS: the table, a row for each encoder.
     """
     header = ("encoder", "predict words/s", "time / one direction", "train words/s", "time / one direction", "weights")
     return Table(
@@ -79,7 +70,7 @@ def make_price_table(prices: Sequence[Price]) -> Table:
                 _ratio(price.train_ratio),
                 _count(price.parameters),
             )
-            for price in prices
+            for price in comparison.prices
         ],
     )
 

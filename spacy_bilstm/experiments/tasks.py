@@ -1,59 +1,79 @@
-"""What variants are trained on: a probe or a corpus. Examples of the training set and of each test go out."""
+"""The tasks that encoders are compared on: a task makes the training and test examples and scores a pipeline."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example
-from spacy.training.loop import create_train_batches
+from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..training.batchers import make_batch_by_length_v1
-from .probes import Sentence, make_sentences
+from ..training.loop import Batch
+from . import probes
+from .probes import MakeSentence, Sentence, make_sentences
 
-Batches = Iterator[tuple[int, list[Example]]]
-
-SCORES = {"tagger": ("tag_acc",), "morphologizer": ("pos_acc", "morph_acc"), "ner": ("ents_f",)}
-"""The scores of each component, by spaCy's names."""
+WORD_EMBED: dict[str, Any] = {"attrs": ["NORM"], "rows": [500]}
+"""The config of the probes' embedding, without its width: the word alone."""
 
 
 class Task(Protocol):
-    """What variants are trained on and scored by."""
+    """What a variant is trained on and scored by."""
+
+    @property
+    def name(self) -> str:
+        """The name of the experiment."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What defines the task besides its name, for the JSON file."""
+
+    @property
+    def chances(self) -> Mapping[str, float]:
+        """The accuracy of guessing for each score that has one."""
 
     @property
     def pipes(self) -> Sequence[str]:
-        """The components that are trained: keys of `SCORES`."""
+        """The trained components: any of `"tagger"`, `"morphologizer"` and `"ner"`."""
 
-    def get_train(self, nlp: Language, seed: int) -> list[Example]:
-        """Give the training examples."""
+    @property
+    def embed(self) -> Mapping[str, Any]:
+        """The config block of the embedding, without its width."""
 
-    def get_tests(self, nlp: Language, seed: int) -> dict[str, list[Example]]:
-        """Give the examples of each test by its name."""
+    @property
+    def dropout(self) -> float:
+        """The dropout rate in training."""
 
-    def get_batches(self, nlp: Language, examples: list[Example], steps: int) -> Batches:
-        """Give epochs and batches of the training examples, at least as many as there are steps."""
+    @property
+    def lang(self) -> str:
+        """The code of the language."""
 
-    def get_scores(self, nlp: Language, tests: dict[str, list[Example]]) -> dict[str, float]:
-        """Give the scores of a trained pipeline, from 0 to 1, by their names in the table."""
+    def make_training_examples(self, nlp: Language, seed: int) -> list[Example]:
+        """Return the training examples."""
+
+    def make_test_examples(self, nlp: Language, seed: int) -> dict[str, list[Example]]:
+        """Return the examples of each test by its name."""
+
+    def iterate_batches(self, nlp: Language, examples: list[Example], steps: int) -> Iterator[Batch]:
+        """Yield batches of the training examples, at least as many as there are steps."""
+
+    def score(self, nlp: Language, tests: dict[str, list[Example]]) -> dict[str, float]:
+        """Return the scores of a trained pipeline, each from 0 to 1, by name."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One test of a probe: what is asked, and at which distance.
+    """One test of a probe.
 
-    make: the probe's function, such as `probes.long_gap`.
-    tags: the tags that are asked for.
-    distance: the distance of the word that decides.
+    make: the probe, such as `probes.long_gap`.
+    tags: the possible answers.
+    distance: the distance between the tagged word and those that decide its tag.
     """
 
-    make: Callable[[random.Random, str, int], Sentence]
+    make: MakeSentence
     tags: Sequence[str]
     distance: int
 
@@ -62,109 +82,115 @@ class Question:
         """The accuracy of guessing."""
         return 1 / len(self.tags)
 
+    def make_sentences(self, n: int, seed: int | str) -> list[Sentence]:
+        """Return n sentences that ask the question."""
+        return make_sentences(self.make, self.tags, self.distance, n, seed)
+
 
 @dataclass(frozen=True)
 class ProbeTask:
-    """A tagger is trained on a mix of a probe's questions and tested on each.
+    """A probe: a tagger is trained on a mix of questions and tested on each.
 
-    Only the token that is asked for has a tag, so the loss and spaCy's tag accuracy count no other.
+    One token of a sentence has a tag. The loss and spaCy's tag accuracy ignore all others.
 
+    name: the name of the experiment.
     questions: the questions by name, from the easiest to the hardest.
-    n_train, n_test: sentences of each question.
-    batch_size: sentences in a batch.
-    curriculum: whether training begins with the first question and the others join one after the other.
+    settings: what the questions were made from, for the JSON file.
+    n_train, n_test: number of sentences for each question.
+    batch_size: number of sentences in a batch.
+    curriculum: whether training begins with the first question and adds the others one by one.
     """
 
+    name: str
     questions: Mapping[str, Question]
+    settings: Mapping[str, Any]
     n_train: int = 480
     n_test: int = 160
     batch_size: int = 16
     curriculum: bool = False
-    pipes: Sequence[str] = ("tagger",)
 
-    def get_train(self, nlp: Language, seed: int) -> list[Example]:
-        """Give the training examples, question after question."""
-        return [example for part in self._make(nlp.vocab, self.n_train, f"train {seed}").values() for example in part]
+    pipes = ("tagger",)
+    embed = WORD_EMBED
+    dropout = 0.0
+    lang = "en"
 
-    def get_tests(self, nlp: Language, seed: int) -> dict[str, list[Example]]:
-        """Give the test examples of each question."""
-        return self._make(nlp.vocab, self.n_test, f"test {seed}")
+    @property
+    def chances(self) -> dict[str, float]:
+        """The accuracy of guessing for each question."""
+        return {name: question.chance for name, question in self.questions.items()}
 
-    def get_batches(self, nlp: Language, examples: list[Example], steps: int) -> Batches:
-        """Draw batches evenly from all questions, or from those that have joined so far."""
+    def make_training_examples(self, nlp: Language, seed: int) -> list[Example]:
+        """Return the training examples, question after question."""
+        parts = self._make_examples(nlp.vocab, self.n_train, f"train {seed}")
+        return [example for part in parts.values() for example in part]
+
+    def make_test_examples(self, nlp: Language, seed: int) -> dict[str, list[Example]]:
+        """Return the test examples of each question."""
+        return self._make_examples(nlp.vocab, self.n_test, f"test {seed}")
+
+    def iterate_batches(self, nlp: Language, examples: list[Example], steps: int) -> Iterator[Batch]:
+        """Draw batches from all questions or, with a curriculum, from those added so far."""
         for step in range(steps):
-            n_joined = len(self.questions)
-            if self.curriculum:  # The last question joins when three fifths of the steps are done.
-                n_joined = min(n_joined, 1 + int(step / steps / 0.6 * n_joined))
-            yield 0, random.choices(examples[: n_joined * self.n_train], k=self.batch_size)
+            n_questions = len(self.questions)
+            if self.curriculum:  # The last question is added after three fifths of the steps.
+                n_questions = min(n_questions, 1 + int(step / steps / 0.6 * n_questions))
+            yield 0, random.choices(examples[: n_questions * self.n_train], k=self.batch_size)
 
-    def get_scores(self, nlp: Language, tests: dict[str, list[Example]]) -> dict[str, float]:
-        """Give the accuracy on each question's tokens."""
+    def score(self, nlp: Language, tests: dict[str, list[Example]]) -> dict[str, float]:
+        """Return the accuracy on each question."""
         return {name: nlp.evaluate(examples)["tag_acc"] for name, examples in tests.items()}
 
-    def _make(self, vocab: Vocab, n: int, seed: str) -> dict[str, list[Example]]:
+    def _make_examples(self, vocab: Vocab, n: int, seed: str) -> dict[str, list[Example]]:
         return {
             name: [
                 _make_example(vocab, sentence)
-                for sentence in make_sentences(
-                    question.make, question.tags, question.distance, n, f"{seed} {name} {question.distance}"
-                )
+                for sentence in question.make_sentences(n, f"{seed} {name} {question.distance}")
             ]
             for name, question in self.questions.items()
         }
 
 
-@dataclass(frozen=True)
-class CorpusTask:
-    """Components are trained on one corpus and tested on another.
+def make_long_gap_task(distances: Sequence[int] = (5, 10, 20, 50, 100, 200), curriculum: bool = False) -> ProbeTask:
+    """Make a probe of how far an encoder remembers.
 
-    train, dev: `.spacy` files.
-    pipes: the components: keys of `SCORES`.
-    batch_words: words in a batch.
+    "I grew up in France ... and I speak its language": the country decides the tag of the last word, one of eight.
+
+    distances: distances from the country to the last word, each >= 5. One training mixes them, and each is a test.
+    curriculum: whether training begins with the shortest distance and adds the others one by one.
+    RETURNS: the task.
     """
-
-    train: Path
-    dev: Path
-    pipes: Sequence[str]
-    batch_words: int = 500
-
-    def get_train(self, nlp: Language, seed: int) -> list[Example]:
-        """Give the corpus."""
-        return list(Corpus(self.train)(nlp))
-
-    def get_tests(self, nlp: Language, seed: int) -> dict[str, list[Example]]:
-        """Give the other corpus."""
-        return {"dev": list(Corpus(self.dev)(nlp))}
-
-    def get_batches(self, nlp: Language, examples: list[Example], steps: int) -> Batches:
-        """Give batches of sentences of like length, epoch after epoch."""
-        batcher: Any = make_batch_by_length_v1(self.batch_words)
-        batches: Batches = create_train_batches(nlp, lambda nlp: examples, batcher, max_epochs=0)
-        return batches
-
-    def get_scores(self, nlp: Language, tests: dict[str, list[Example]]) -> dict[str, float]:
-        """Give the scores of each component that has annotation to be scored by."""
-        scores = nlp.evaluate(tests["dev"])
-        names = [name for pipe in self.pipes for name in SCORES[pipe]]
-        return {name: scores[name] for name in names if scores.get(name) is not None}
+    questions = _ask_at_distances(probes.long_gap, list(probes.COUNTRIES.values()), distances)
+    settings = {"distances": ",".join(map(str, distances)), "curriculum": curriculum}
+    return ProbeTask("long-gap", questions, settings, curriculum=curriculum)
 
 
-def find_pipes(path: Path, lang: str) -> list[str]:
-    """Find out which components a corpus has annotation for.
+def make_future_context_task(distances: Sequence[int] = (5, 10, 20)) -> ProbeTask:
+    """Make a probe of whether an encoder sees the words that follow.
 
-    path: a `.spacy` file.
-    lang: code of its language.
-    RETURNS: keys of `SCORES`.
-    RAISES: ValueError if there is no annotation for any of them, or no document.
+    "Apple is something ... that we eat" or "... that we sue": the verb decides the tag of the first word, one of two.
+
+    distances: distances from the first word to the verb, each >= 5. One training mixes them, and each is a test.
+    RETURNS: the task.
     """
-    attributes = {"tagger": ("TAG",), "morphologizer": ("POS", "MORPH"), "ner": ("ENT_IOB",)}
-    docs = [example.reference for example in Corpus(path)(spacy.blank(lang))]
-    pipes = [
-        pipe for pipe, names in attributes.items() if any(doc.has_annotation(name) for doc in docs for name in names)
-    ]
-    if not pipes:
-        raise ValueError(f"{path} has no annotation to train on: tags, coarse tags, morphology or entities.")
-    return pipes
+    questions = _ask_at_distances(probes.future_context, list(probes.USES), distances)
+    return ProbeTask("future-context", questions, {"distances": ",".join(map(str, distances))})
+
+
+def make_merge_task(distance: int = 5) -> ProbeTask:
+    """Make a probe of what an encoder can compute from its two directions.
+
+    Subject and object decide the tag of the verb between them. "teacher ... met ... drivers" asks for the numbers of
+    both, one of four tags. "teacher ... matched ... drivers" asks whether the numbers are the same, one of two tags.
+
+    distance: number of words from the verb to its subject and to its object, >= 1.
+    RETURNS: the task, with the questions `"both"` and `"same"`.
+    """
+    questions = {name: Question(probes.agreement, tags, distance) for name, tags in probes.AGREEMENT_TAGS.items()}
+    return ProbeTask("merge", questions, {"distance": distance}, n_train=960)
+
+
+def _ask_at_distances(make: MakeSentence, tags: Sequence[str], distances: Sequence[int]) -> dict[str, Question]:
+    return {str(distance): Question(make, tags, distance) for distance in sorted(distances)}
 
 
 def _make_example(vocab: Vocab, sentence: Sentence) -> Example:

@@ -1,9 +1,9 @@
-"""One training. A variant, a task and a seed come in, a spaCy pipeline is trained, its numbers go out."""
+"""One training of an experiment: makes a pipeline with an encoder, trains it on a task and measures it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from statistics import median
@@ -24,34 +24,24 @@ PREDICT_ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How every variant is trained.
+class Hyperparameters:
+    """What all trainings of an experiment have in common besides the task.
 
-    embed: the embedding's block of the config, but for its width.
+    embed: the config block of the embedding, without its width.
     width: width of the embedding and of the encoder's output.
     steps: number of batches.
-    learn_rate: the learning rate after the warm-up; it then falls to 0 at the last step.
-    dropout: rate of dropout.
+    learn_rate: the learning rate after the warm-up. It then falls linearly to 0 at the last step.
+    dropout: the dropout rate.
     lang: code of the language.
     """
 
-    embed: dict[str, Any]
+    embed: Mapping[str, Any]
     width: int
     steps: int
     learn_rate: float
     dropout: float
-    lang: str = "en"
+    lang: str
 
-
-WORDS = {"attrs": ["NORM"], "rows": [500]}
-"""The probes' embedding: the word alone."""
-
-FEATURES = {
-    "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE"],
-    "rows": [5000, 1000, 2500, 2500],
-    "identity_dropout": 0.3,
-}
-"""A corpus's embedding: the word and what it looks like."""
 
 _HEADS: dict[str, dict[str, Any]] = {
     "tagger": {"factory": "tagger", "model": {"@architectures": "spacy.Tagger.v2"}},
@@ -60,67 +50,69 @@ _HEADS: dict[str, dict[str, Any]] = {
 }
 
 
-def make_config(variant: Variant, pipes: list[str], recipe: Recipe) -> Config:
-    """Make the config of a pipeline: an embedding and a variant's encoder, and the components that listen to it.
+def make_config(variant: Variant, pipes: Sequence[str], hyperparameters: Hyperparameters) -> Config:
+    """Make the config of a pipeline: an embedding, a variant's encoder, and the components that listen to it.
 
     variant: the encoder.
     pipes: the components: `"tagger"`, `"morphologizer"` or `"ner"`.
-    recipe: how it is trained.
-    RETURNS: the config, the same but for the encoder's block for all variants.
+    hyperparameters: the settings that all variants share.
+    RETURNS: the config. Variants differ in the encoder's block only.
     """
-    width = recipe.width
+    width = hyperparameters.width
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": width}
     tok2vec = {
         "@architectures": "spacy-bilstm.Tok2Vec.v1",
-        "embed": {"@architectures": "spacy-bilstm.WordEmbed.v1", "width": width, **recipe.embed},
-        "encode": variant.encoder_config(width),
+        "embed": {"@architectures": "spacy-bilstm.WordEmbed.v1", "width": width, **hyperparameters.embed},
+        "encode": variant.make_config(width),
     }
     heads = {pipe: {**_HEADS[pipe], "model": {**_HEADS[pipe]["model"], "tok2vec": listener}} for pipe in pipes}
     learn_rate = {
         "@schedules": "warmup_linear.v1",
-        "initial_rate": recipe.learn_rate,
-        "warmup_steps": max(1, recipe.steps // 20),
-        "total_steps": recipe.steps,
+        "initial_rate": hyperparameters.learn_rate,
+        "warmup_steps": max(1, hyperparameters.steps // 20),
+        "total_steps": hyperparameters.steps,
     }
     return Config(
         {
-            "nlp": {"lang": recipe.lang, "pipeline": ["tok2vec", *pipes], "batch_size": 256},
+            "nlp": {"lang": hyperparameters.lang, "pipeline": ["tok2vec", *pipes], "batch_size": 256},
             "components": {"tok2vec": {"factory": "tok2vec", "model": tok2vec}, **heads},
             "training": {
-                "dropout": recipe.dropout,
-                "max_steps": recipe.steps,
+                "dropout": hyperparameters.dropout,
+                "max_steps": hyperparameters.steps,
                 "optimizer": {"@optimizers": "spacy-bilstm.Adam.v1", "max_norm": 1.0, "learn_rate": learn_rate},
             },
         }
     )
 
 
-def train(variant: Variant, task: Task, recipe: Recipe, seed: int, on_step: Callable[[], None]) -> Run:
-    """Train a pipeline with a variant and measure it. Averaged weights are scored, as by `spacy train`.
+def train(
+    variant: Variant, task: Task, hyperparameters: Hyperparameters, seed: int, on_step: Callable[[], object]
+) -> Run:
+    """Train a pipeline with a variant, then score it with averaged weights, as `spacy train` does.
 
     variant: the encoder.
     task: what it is trained on and scored by.
-    recipe: how it is trained.
-    seed: seed of the weights, of the order of batches and of what the task makes.
+    hyperparameters: the settings that all variants share.
+    seed: seed of the weights, of the batches and of the task's examples.
     on_step: called after each step.
-    RETURNS: what was measured.
+    RETURNS: the scores, the speeds and the size.
     """
     fix_random_seed(seed)
-    nlp = load_model_from_config(make_config(variant, list(task.pipes), recipe), auto_fill=True)
+    nlp = load_model_from_config(make_config(variant, task.pipes, hyperparameters), auto_fill=True)
     settings = resolve_training_settings(nlp)
     optimizer = settings["optimizer"]
-    examples = task.get_train(nlp, seed)
+    examples = task.make_training_examples(nlp, seed)
     nlp.initialize(lambda: examples, sgd=optimizer)
-    batches = islice(task.get_batches(nlp, examples, recipe.steps), recipe.steps)
+    batches = islice(task.iterate_batches(nlp, examples, hyperparameters.steps), hyperparameters.steps)
     n_words, start = 0, time.perf_counter()
     for batch in iterate_updates(nlp, batches, settings):
         n_words += sum(len(example) for example in batch)
         on_step()
     seconds = time.perf_counter() - start
-    tests = task.get_tests(nlp, seed)
+    tests = task.make_test_examples(nlp, seed)
     tok2vec: Any = nlp.get_pipe("tok2vec")
     with nlp.use_params(optimizer.averages):
-        scores = task.get_scores(nlp, tests)
+        scores = task.score(nlp, tests)
         predict_speed = _measure_prediction(nlp, [example for part in tests.values() for example in part])
     return Run(
         variant=variant,
@@ -134,7 +126,7 @@ def train(variant: Variant, task: Task, recipe: Recipe, seed: int, on_step: Call
 
 
 def _measure_prediction(nlp: Language, examples: list[Example]) -> float:
-    """Give words per second of `nlp.pipe`, the median of some rounds after one that warms up."""
+    """Return the words per second of `nlp.pipe`: the median of some rounds, after one to warm up."""
     seconds = []
     for _ in range(PREDICT_ROUNDS + 1):
         docs = [example.predicted.copy() for example in examples]

@@ -1,4 +1,4 @@
-"""What is compared. Cells, directions, merges and depths come in, variants with names and configs go out."""
+"""The encoders that an experiment compares: their names and their configs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spacy.util import registry
+from thinc.api import Model
+from thinc.types import Floats2d
+
+CELLS = ("rnn", "gru", "lstm")
+MERGES = ("concat", "sum", "mean", "mul")
 CNN = "cnn"
+
+EncoderModel = Model[list[Floats2d], list[Floats2d]]
 
 
 @dataclass(frozen=True)
 class Variant:
     """An encoder to compare.
 
-    cell: `"rnn"`, `"gru"`, `"lstm"`, or `CNN` for spaCy's default convolutional encoder.
+    cell: one of `CELLS`, or `CNN` for spaCy's default convolutional encoder.
     directions: 1 or 2.
-    merge: how two directions become one row.
+    merge: one of `MERGES`: how the vectors of two directions become one.
     depth: number of layers.
     """
 
@@ -26,18 +34,18 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """Name it as the literature does, such as "BiLSTM"; the merge and the depth only where they are not default."""
+        """The name as in the literature, such as "BiLSTM", with the merge and the depth unless they are the default."""
         if self.cell == CNN:
             return "CNN"
         depth = f"{self.depth}-layer " if self.depth > 1 else ""
         merge = f" {self.merge}" if self.directions == 2 and self.merge != "concat" else ""
         return f"{depth}{'Bi' if self.directions == 2 else ''}{self.cell.upper()}{merge}"
 
-    def encoder_config(self, width: int) -> dict[str, Any]:
-        """Give the encoder's block of a config.
+    def make_config(self, width: int) -> dict[str, Any]:
+        """Return the config block of the encoder.
 
         width: width of its input and output.
-        RETURNS: the block; for the CNN that of spaCy's default: four layers that each see one word to either side.
+        RETURNS: the block. The CNN has spaCy's default: four layers that each see one word to either side.
         """
         if self.cell == CNN:
             window = {"depth": 4, "window_size": 1, "maxout_pieces": 3}
@@ -53,13 +61,17 @@ class Variant:
 
 
 def make_variants(
-    cells: Sequence[str], directions: Sequence[int], merges: Sequence[str], depths: Sequence[int], cnn: bool
+    cells: Sequence[str] = ("lstm",),
+    directions: Sequence[int] = (1, 2),
+    merges: Sequence[str] = ("concat",),
+    depths: Sequence[int] = (1,),
+    cnn: bool = False,
 ) -> list[Variant]:
-    """Combine everything with everything. One direction has no merge, so it comes once.
+    """Make a variant for each combination of cell, directions, merge and depth.
 
-    cells, directions, merges, depths: the values to combine.
-    cnn: whether spaCy's convolutional encoder comes last.
-    RETURNS: the variants, none twice.
+    cells, directions, merges, depths: the values to combine. The merges apply to two directions only.
+    cnn: whether to add spaCy's convolutional encoder at the end.
+    RETURNS: the variants without duplicates.
     """
     variants = [
         Variant(cell, n, merge if n == 2 else "concat", depth)
@@ -69,3 +81,18 @@ def make_variants(
         for merge in merges
     ]
     return list(dict.fromkeys(variants + [Variant(CNN)] * cnn))
+
+
+def build_encoder(variant: Variant, width: int) -> EncoderModel:
+    """Build the encoder of a variant from its config.
+
+    variant: the encoder.
+    width: width of its input and output.
+    RETURNS: the model, from one array of token vectors a document to another.
+    RAISES: ValueError if the encoder can't have this width.
+    """
+    try:
+        model: EncoderModel = registry.resolve({"encode": variant.make_config(width)})["encode"]
+    except ValueError as error:
+        raise ValueError(f"Can't build the encoder {variant.name}. {error}") from error
+    return model

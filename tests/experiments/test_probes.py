@@ -1,4 +1,4 @@
-"""The probe tasks: the deciding words tell the tag, nothing else does, and they stand where they should."""
+"""Test the sentences of the probe tasks: the deciding words decide the tag, and nothing else reveals it."""
 
 import random
 from collections import Counter
@@ -25,15 +25,15 @@ distances = st.integers(probes.MIN_DISTANCE, 200)
 
 
 def read_tag(sentence: probes.Sentence) -> str:
-    """Give the tag that the deciding words alone decide."""
-    told = [DECIDED_BY[sentence.words[i]] for i in sentence.deciding]
+    """Work out the tag from the deciding words alone."""
+    numbers = [DECIDED_BY[sentence.words[i]] for i in sentence.deciding]
     if sentence.words[sentence.position] == "matched":
-        return "SAME" if told[0] == told[1] else "OTHER"
-    return "-".join(told)
+        return "SAME" if numbers[0] == numbers[1] else "OTHER"
+    return "-".join(numbers)
 
 
 @given(names, seeds, distances, st.data())
-def test_the_deciding_words_decide_the_tag_at_the_distance(
+def test_the_deciding_words_are_at_the_distance_and_decide_the_tag(
     name: str, seed: int, distance: int, data: st.DataObject
 ) -> None:
     make, tags, n_deciding = PROBES[name]
@@ -47,7 +47,7 @@ def test_the_deciding_words_decide_the_tag_at_the_distance(
 
 
 @given(names, seeds, distances)
-def test_sentences_of_all_tags_differ_in_the_deciding_words_alone(name: str, seed: int, distance: int) -> None:
+def test_sentences_with_different_tags_differ_in_the_deciding_words_only(name: str, seed: int, distance: int) -> None:
     make, tags, _ = PROBES[name]
     sentences = [make(random.Random(seed), tag, distance) for tag in tags]
     first = sentences[0]
@@ -58,23 +58,23 @@ def test_sentences_of_all_tags_differ_in_the_deciding_words_alone(name: str, see
 
 
 @given(names, seeds, st.integers(0, 60))
-def test_each_tag_comes_as_often_as_any_other(name: str, seed: int, n: int) -> None:
+def test_all_tags_are_equally_frequent(name: str, seed: int, n: int) -> None:
     make, tags, _ = PROBES[name]
     counts = Counter(sentence.tag for sentence in probes.make_sentences(make, tags, 5, n, seed))
     assert sum(counts.values()) == n
     assert max(counts.values(), default=0) - min((counts[tag] for tag in tags), default=0) <= 1
 
 
-def test_neither_noun_alone_tells_whether_the_numbers_are_the_same() -> None:
+def test_one_noun_alone_does_not_reveal_whether_the_numbers_are_the_same() -> None:
     sentences = probes.make_sentences(probes.agreement, probes.AGREEMENT_TAGS["same"], 5, 2000, seed=0)
-    for place in (0, -1):
-        counts = Counter((DECIDED_BY[sentence.words[place]], sentence.tag) for sentence in sentences)
+    for noun in (0, -1):
+        counts = Counter((DECIDED_BY[sentence.words[noun]], sentence.tag) for sentence in sentences)
         assert set(counts) == {(number, tag) for number in probes.NUMBERS for tag in ("SAME", "OTHER")}
         assert min(counts.values()) > 420
 
 
 @pytest.mark.parametrize("name", PROBES)
-def test_a_seed_gives_the_same_sentences_and_another_gives_others(name: str) -> None:
+def test_the_seed_determines_the_sentences(name: str) -> None:
     make, tags, _ = PROBES[name]
     assert probes.make_sentences(make, tags, 20, 8, seed=1) == probes.make_sentences(make, tags, 20, 8, seed=1)
     assert probes.make_sentences(make, tags, 20, 8, seed=1) != probes.make_sentences(make, tags, 20, 8, seed=2)

@@ -1,5 +1,25 @@
-"""`spacy bilstm compare`: encoders are trained side by side on probe tasks or on a corpus."""
+"""`spacy bilstm compare`: train encoders side by side on probe tasks or on a corpus."""
 
-from .commands import compare
+import typer
 
-__all__ = ["compare"]
+from .corpus import corpus
+from .future_context import future_context
+from .long_gap import long_gap
+from .merge import merge
+from .price import price
+
+compare = typer.Typer(help="Compare encoders: what they can learn, and what they cost.", no_args_is_help=True)
+compare.command("long-gap")(long_gap)
+compare.command("future-context")(future_context)
+compare.command("merge")(merge)
+compare.command("corpus")(corpus)
+compare.command("price")(price)
+
+
+@compare.callback()
+def callback() -> None:
+    """Compare encoders: what they can learn, and what they cost.
+
+    Each encoder is trained in a real spaCy pipeline, with the same embedding, optimizer and number of steps. A command
+    that was stopped continues from its --output file.
+    """
