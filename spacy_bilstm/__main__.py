@@ -1,4 +1,4 @@
-"""`python -m spacy_bilstm`."""
+"""Runs the command line as `python -m spacy_bilstm`."""
 
 from spacy_bilstm.cli import main
 

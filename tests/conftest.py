@@ -9,6 +9,7 @@ import spacy
 import torch
 from spacy.cli._util import app
 from spacy.language import Language
+from spacy.util import registry
 from thinc.api import Config
 from toy_corpus import write_docs
 from toy_pipelines import BILSTM, EMBED, LISTENER, MODELS
@@ -29,6 +30,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def run_spacy() -> Callable[..., Result]:
     """Run a command of spaCy's command line; fail unless it succeeds or fails as expected."""
+    registry.cli.get_all()  # Adds `spacy bilstm`, as the command `spacy` does.
 
     def run(*args: Any, exit_code: int = 0) -> Result:
         result = CliRunner().invoke(app, [str(arg) for arg in args])

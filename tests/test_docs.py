@@ -101,7 +101,6 @@ def reader(
     capsys: pytest.CaptureFixture[str],
 ) -> Reader:
     """Give a reader in an empty folder, but for the sample corpus."""
-    registry.cli.get_all()  # The command `spacy` does so, too: this brings `spacy bilstm`.
     shutil.copytree(PROJECT / "assets" / "sample", tmp_path / "assets" / "sample")
     monkeypatch.chdir(tmp_path)
     return Reader(run_spacy, capsys)

@@ -1,4 +1,4 @@
-"""The Typer commands, as `spacy bilstm`, `spacy-bilstm` and `python -m spacy_bilstm`. Nothing imports it."""
+"""The command line: `spacy bilstm`, `spacy-bilstm` and `python -m spacy_bilstm`. Each command has its own file."""
 
 import typer
 from spacy.cli._util import app as spacy_app
@@ -30,5 +30,5 @@ spacy_app.add_typer(app)
 
 
 def main() -> None:
-    """Run the commands without spaCy's own in front."""
+    """Run the commands as `spacy-bilstm`."""
     app(prog_name="spacy-bilstm")

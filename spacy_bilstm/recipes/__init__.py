@@ -1,9 +1,14 @@
-"""The recipes, as data. A use case comes in, and its complete training config goes out."""
+"""Training configs: `make_config` builds a complete one from a recipe.
+
+`base.cfg` is the part that all recipes share. `efficiency.cfg` and `accuracy.cfg` are the recipes. `gpu.cfg` and
+`vectors.cfg` change any recipe for a GPU and for static vectors.
+"""
 
 from __future__ import annotations
 
 import pkgutil
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +20,34 @@ from thinc.api import Config
 RECIPES = Path(__file__).parent
 
 
+class Recipe(str, Enum):
+    """The recipes. Each one is the file `<name>.cfg` in this folder."""
+
+    efficiency = "efficiency"
+    accuracy = "accuracy"
+
+
 class RecipeError(ValueError):
-    """A use case for which there is no config."""
+    """The recipes cannot make the config that was asked for."""
 
 
 def make_config(
     lang: str, pipeline: Sequence[str], optimize: str = "efficiency", *, gpu: bool = False, vectors: str | None = None
 ) -> Config:
-    """Make the complete training config of a use case.
+    """Make a complete training config for a pipeline whose components share one recurrent encoder.
 
-    lang: code of the language, such as `"en"`, or another ISO 639 code for it.
-    pipeline: names of the components, in any order. The shared tok2vec may be left out.
-    optimize: the recipe: `"efficiency"` or `"accuracy"`.
-    gpu: whether the config is for a GPU.
-    vectors: path or package of a pipeline with static vectors, or None.
-    RETURNS: the config, with nothing left for `spacy init fill-config` to do.
-    RAISES: RecipeError for a language, a component or vectors that there are not.
+    lang: language code, such as `"en"`; also another ISO 639 code of a language that spaCy supports.
+    pipeline: names of the components, in any order, from `tagger`, `morphologizer`, `senter`, `parser`, `ner`,
+        `textcat` and `textcat_multilabel`. The shared `tok2vec` is always added.
+    optimize: the recipe: `"efficiency"` for a small and fast pipeline, or `"accuracy"` for a more accurate, slower one.
+    gpu: whether to train on a GPU.
+    vectors: path or package name of a pipeline with static vectors to include, or None.
+    RETURNS: the config, with all defaults filled in, so it does not need `spacy init fill-config`. Its variables, such
+        as `${paths.train}`, are not interpolated.
+    RAISES: RecipeError for an unknown language, recipe or component, a repeated component, a pipeline without a
+        component to train, and a path or package without vectors.
     """
-    layers = [optimize, *(["gpu"] if gpu else []), *(["vectors"] if vectors else [])]
+    layers = [_find_recipe(optimize), *(["gpu"] if gpu else []), *(["vectors"] if vectors else [])]
     config = _read("base")
     for layer in layers:
         _override(config, _read(layer))
@@ -50,7 +65,7 @@ def _read(name: str) -> Config:
 
 
 def _override(config: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Change a config in place. Its sections stay in their order, which thinc's `Config.merge` does not keep."""
+    """Change a config in place. Unlike thinc's `Config.merge`, this keeps the order of the sections."""
     for key, value in changes.items():
         if isinstance(value, dict) and isinstance(config.get(key), dict):
             _override(config[key], value)
@@ -58,18 +73,25 @@ def _override(config: dict[str, Any], changes: dict[str, Any]) -> None:
             config[key] = value
 
 
+def _find_recipe(optimize: str) -> str:
+    try:
+        return Recipe(optimize).value
+    except ValueError:
+        raise RecipeError(f"There is no recipe '{optimize}'. Choose from: {', '.join(Recipe.__members__)}.") from None
+
+
 def _find_language(lang: str) -> str:
     built_in = {module.name for module in pkgutil.iter_modules(spacy.lang.__path__) if module.ispkg}
     languages = built_in | set(util.registry.languages.get_all())
     found = lang if lang in languages else util.find_matching_language(lang)
     if found is None:
-        raise RecipeError(f"spaCy has no language '{lang}'. It has: {', '.join(sorted(languages))}.")
+        raise RecipeError(f"spaCy has no language '{lang}'. Choose from: {', '.join(sorted(languages))}.")
     return found
 
 
 def _select(wanted: Sequence[str], ordered: Sequence[str]) -> list[str]:
-    """Bring the wanted components in order, behind the tok2vec that they listen to."""
-    available = f"There are: {', '.join(ordered[1:])}."
+    """Return the wanted components in pipeline order, after the tok2vec that they listen to."""
+    available = f"Choose from: {', '.join(ordered[1:])}."
     unknown = [name for name in wanted if name not in ordered]
     if unknown:
         raise RecipeError(f"The recipes have no component {_quote(unknown)}. {available}")
@@ -77,7 +99,7 @@ def _select(wanted: Sequence[str], ordered: Sequence[str]) -> list[str]:
     if repeated:
         raise RecipeError(f"The pipeline names {_quote(repeated)} more than once. Name each component once.")
     if not set(wanted) - {"tok2vec"}:
-        raise RecipeError(f"The pipeline names no component to train. {available}")
+        raise RecipeError(f"The pipeline has no component to train. {available}")
     return [name for name in ordered if name == "tok2vec" or name in wanted]
 
 
@@ -85,18 +107,19 @@ def _check_vectors(vectors: str) -> None:
     directory = util.get_package_path(vectors) if util.is_package(vectors) else Path(vectors)
     if not (directory / "meta.json").is_file():
         raise RecipeError(
-            f"There are no vectors '{vectors}': it is neither an installed package nor the directory of a pipeline. "
-            "Install one with `spacy download`, such as en_core_web_md, or make one with `spacy init vectors`."
+            f"Can't find the vectors '{vectors}': this is neither an installed package nor the directory of a "
+            "pipeline. Install a package such as en_core_web_md with `spacy download`, or create a pipeline from a "
+            "file of vectors with `spacy init vectors`."
         )
     if srsly.read_json(directory / "meta.json").get("vectors", {}).get("vectors") == 0:
-        raise RecipeError(f"The pipeline '{vectors}' holds no vectors. Name one that does, such as en_core_web_md.")
+        raise RecipeError(f"The pipeline '{vectors}' has no vectors. Use one that has, such as en_core_web_md.")
 
 
 def _fill(config: Config) -> Config:
     try:
         filled: Config = util.load_model_from_config(config, auto_fill=True).config
     except ImportError as error:
-        raise RecipeError(f"The language '{config['nlp']['lang']}' needs a further package. {error}") from error
+        raise RecipeError(f"The language '{config['nlp']['lang']}' needs another package. {error}") from error
     return filled
 
 
