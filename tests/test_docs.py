@@ -1,6 +1,5 @@
-"""The documentation: what a reader is told to run runs, what configs name exists, the site builds without a warning."""
+"""The documentation: its commands and code run, its configs and links are valid, and the site builds."""
 
-import importlib
 import inspect
 import re
 import shlex
@@ -14,13 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import spacy
-from spacy.tokens import DocBin, Span
 from spacy.util import registry
 from thinc.api import Config
 from typer.testing import Result
-
-from spacy_bilstm.recipes import make_config
 
 PROJECT = Path(__file__).parent.parent
 DOCS = PROJECT / "docs"
@@ -31,7 +26,7 @@ BLOCK = re.compile(
 )
 CONFIG = re.compile(r"^```ini\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]*)(#(?P<anchor>[^)]+))?\)")
-# Trainings are cut short where the page does not do so itself.
+# Options that make a command fast, unless the page sets them itself.
 SHORT = {
     "train": {"--training.max_steps": "2", "--training.eval_frequency": "1"},
     "find-threshold": {"--n_trials": "2"},
@@ -40,7 +35,7 @@ SHORT = {
 
 @dataclass
 class Block:
-    """A marked block of a page: its mark, the name of its file if it is one, its language and its text."""
+    """A marked block of a page. `file` is the name of the file to save it as, if any."""
 
     mark: str
     file: str | None
@@ -60,7 +55,7 @@ def has_mark(page: Path, mark: str) -> bool:
 
 
 class Reader:
-    """A reader, who does what a page says in a folder of their own, in one Python session."""
+    """Runs the blocks of a page one by one, in the current folder and in one Python session."""
 
     def __init__(self, run_spacy: Callable[..., Result], capsys: pytest.CaptureFixture[str]) -> None:
         self.run_spacy = run_spacy
@@ -86,7 +81,7 @@ class Reader:
         if words[0] == "mkdir":
             Path(words[1]).mkdir()
             return
-        assert words[:3] == ["python", "-m", "spacy"], f"the test knows no way to run: {line}"
+        assert words[:3] == ["python", "-m", "spacy"], f"the test cannot run this command: {line}"
         for option, value in SHORT.get(words[3], {}).items():
             if option not in words:
                 words += [option, value]
@@ -100,14 +95,14 @@ def reader(
     run_spacy: Callable[..., Result],
     capsys: pytest.CaptureFixture[str],
 ) -> Reader:
-    """Give a reader in an empty folder, but for the sample corpus."""
+    """Return a reader in a new folder that contains only the sample corpus."""
     shutil.copytree(PROJECT / "assets" / "sample", tmp_path / "assets" / "sample")
     monkeypatch.chdir(tmp_path)
     return Reader(run_spacy, capsys)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if has_mark(page, "runnable")], ids=lambda page: page.stem)
-def test_a_reader_can_follow_the_page(page: Path, reader: Reader) -> None:
+def test_the_blocks_of_a_page_run(page: Path, reader: Reader) -> None:
     for block in read_blocks(page):
         if block.mark != "runnable: slow":
             reader.follow(block)
@@ -117,20 +112,20 @@ def test_a_reader_can_follow_the_page(page: Path, reader: Reader) -> None:
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if has_mark(page, "runnable: slow")], ids=lambda page: page.stem
 )
-def test_a_reader_can_follow_the_page_to_its_end(page: Path, reader: Reader) -> None:
+def test_all_blocks_of_a_page_run_including_slow_ones(page: Path, reader: Reader) -> None:
     for block in read_blocks(page):
         reader.follow(block)
 
 
 def add_parents(text: str) -> str:
-    """Put the sections that a part of a config lies in before it."""
+    """Add the parent sections that a part of a config needs to be parsed."""
     sections = re.findall(r"^\[(.+)\]$", text, flags=re.MULTILINE)
     parents = {section[:i] for section in sections for i, char in enumerate(section) if char == "."}
     return "".join(f"[{parent}]\n" for parent in sorted(parents - set(sections))) + text
 
 
 def find_functions(config: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Give the registry, the name and the arguments of each function that a config names."""
+    """Yield the registry, the name and the arguments of each function in a config."""
     for section in config.values():
         if isinstance(section, dict):
             names = [key for key in section if key.startswith("@")]
@@ -140,7 +135,7 @@ def find_functions(config: dict[str, Any]) -> Iterator[tuple[str, str, dict[str,
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_configs_name_functions_and_arguments_that_exist(page: Path) -> None:
+def test_configs_name_existing_functions_and_arguments(page: Path) -> None:
     for text in CONFIG.findall(page.read_text(encoding="utf8")):
         config = Config().from_str(add_parents(text), interpolate=False)
         for group, name, arguments in find_functions({"": config}):
@@ -149,20 +144,20 @@ def test_configs_name_functions_and_arguments_that_exist(page: Path) -> None:
 
 
 def find_anchors(page: Path) -> set[str]:
-    """Give the anchors of a page's headings, as GitHub and the site make them."""
+    """Return the anchors of a page's headings, as GitHub and the site generate them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_between_pages_lead_somewhere(page: Path) -> None:
+def test_links_between_pages_have_a_target(page: Path) -> None:
     for link in LINK.finditer(page.read_text(encoding="utf8")):
         target = (page.parent / link["path"]).resolve() if link["path"] else page
         assert target.is_file(), f"{page.name} links to {link['path']}"
         assert link["anchor"] is None or link["anchor"] in find_anchors(target), link[0]
 
 
-def test_getting_started_has_the_commands_of_the_readme() -> None:
+def test_getting_started_contains_the_commands_of_the_readme() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf8")
     commands = re.findall(r"^<!-- (?:main|test) command -->\n```console\n(.+)\n```$", readme, flags=re.MULTILINE)
     page = (DOCS / "getting-started.md").read_text(encoding="utf8")
@@ -186,70 +181,6 @@ def test_the_reference_describes_every_registered_name_and_every_command(monkeyp
             assert set(documented) == arguments, point.name
     for name in ("corpus", "fetch", "init-config", "benchmark encoder", "compare long-gap"):
         assert f"`python -m spacy bilstm {name}`\n" in commands
-
-
-def test_every_row_of_the_ablation_changes_a_setting_that_the_recipe_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(DOCS))
-    rows = importlib.import_module("update_ablation").ROWS
-    config = make_config("en", ["morphologizer", "ner"], "efficiency")
-    for row, changes in rows.items():
-        for name, value in changes.items():
-            *sections, last = name.split(".")
-            block: Any = config
-            for section in sections:
-                block = block[section]
-            assert block[last] != value, f"{row}: {name} is {value} in the recipe, too"
-
-
-def test_the_ablation_fills_the_table_of_its_name_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(DOCS))
-    ablation = importlib.import_module("update_ablation")
-    page = tmp_path / "ablation.md"
-    page.write_text("<!-- table: a -->\nold\n<!-- end table -->\n<!-- table: b -->\n<!-- end table -->\n")
-    monkeypatch.setattr(ablation, "PAGE", page)
-    runs = {"0": {"ents_f": 0.5}, "1": {"ents_f": 0.6}}
-    ablation.write_page("b", ablation.make_table({"the recipe": runs, "no dropout": {"0": {"ents_f": 0.25}}}))
-    assert "old" in page.read_text()
-    assert "| the recipe | 55.0 ± 7.1 | 2 |\n| no dropout | 25.0 | 1 |" in page.read_text()
-    with pytest.raises(SystemExit, match="no place for the table 'c'"):
-        ablation.write_page("c", "")
-
-
-def test_entities_are_counted_by_what_training_knew_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.syspath_prepend(str(DOCS))
-    nlp = spacy.blank("en")
-    patterns = [{"label": "LOC", "pattern": name} for name in ("Oslo", "Ada", "Grace Hopper spoke")]
-    nlp.add_pipe("entity_ruler").add_patterns([*patterns, {"label": "LOC", "pattern": "yesterday"}])
-    nlp.to_disk(tmp_path / "pipeline")
-    corpora = {
-        "train": [("Ada saw Oslo", [(0, 1, "PER"), (2, 3, "LOC")]), ("new york Grace", [])],
-        "dev": [
-            ("OSLO or oslo", [(0, 1, "LOC"), (2, 3, "LOC")]),
-            ("Ada spoke yesterday", [(0, 1, "PER")]),
-            ("Grace Hopper spoke of New York", [(0, 2, "PER"), (4, 6, "LOC")]),
-        ],
-    }
-    for name, texts in corpora.items():
-        docs = DocBin()
-        for text, entities in texts:
-            doc = nlp.make_doc(text)
-            doc.ents = [Span(doc, *entity) for entity in entities]
-            docs.add(doc)
-        docs.to_disk(tmp_path / f"{name}.spacy")
-    files = ["--train", str(tmp_path / "train.spacy"), "--dev", str(tmp_path / "dev.spacy")]
-    monkeypatch.setattr(sys, "argv", ["entity_errors.py", str(tmp_path / "pipeline"), *files])
-    importlib.import_module("entity_errors").main()
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "|  | entities | found | other label | other bounds | missed |"
-    none = "0 (0 %)"
-    assert set(lines[2:5]) == {
-        f"| name seen with this label | 3 | {none} | 1 (33 %) | {none} | 2 (67 %) |",
-        f"| name unseen, with a word unseen | 1 | {none} | {none} | 1 (100 %) | {none} |",
-        f"| name unseen, of words seen | 1 | {none} | {none} | {none} | 1 (100 %) |",
-    }
-    assert lines[-1] == "Of 3 entities predicted, 1 are where none is annotated."
 
 
 @pytest.mark.slow
