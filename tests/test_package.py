@@ -1,4 +1,4 @@
-"""The package as it is installed: its entry points, its version, its typing marker and its rooms."""
+"""The installed package: entry points, version, typing marker, and imports between its folders."""
 
 import ast
 import subprocess
@@ -13,12 +13,13 @@ import spacy_bilstm
 
 PACKAGE = Path(spacy_bilstm.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py"))
-# What each package may import, besides itself. The command line stands on top: nothing imports it.
+# The packages that each package may import, besides itself. Nothing imports `cli`.
+# `util` imports no other package, so every package may use it.
 LAYERS: dict[str, set[str]] = {
     "nn": set(),
     "bridge": set(),
-    "corpora": set(),
-    "recipes": set(),
+    "corpora": {"util"},
+    "recipes": {"util"},
     "util": set(),
     "architectures": {"bridge", "nn"},
     "training": {"bridge"},
@@ -28,10 +29,12 @@ LAYERS: dict[str, set[str]] = {
     "experiments": {"benchmarks", "training", "pipeline", "architectures", "bridge", "nn", "recipes", "util"},
 }
 LAYERS["cli"] = set(LAYERS)
+# The distributions that a package must not import.
+FORBIDDEN = {"nn": {"spacy", "thinc"}, "corpora": {"torch", "thinc"}}
 REGISTRIES = ("spacy_architectures", "spacy_factories", "spacy_scorers", "spacy_batchers", "thinc_optimizers")
 
 
-def test_every_registered_name_is_a_plain_documented_function() -> None:
+def test_every_registered_name_is_a_documented_top_level_function() -> None:
     points = [point for point in distribution("spacy-bilstm").entry_points if point.group in REGISTRIES]
     assert len(points) >= 5
     for point in points:
@@ -42,16 +45,16 @@ def test_every_registered_name_is_a_plain_documented_function() -> None:
         assert function.__doc__
 
 
-def test_the_version_is_that_of_the_distribution() -> None:
+def test_the_version_is_the_version_of_the_distribution() -> None:
     assert spacy_bilstm.__version__ == distribution("spacy-bilstm").version
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_the_package_is_marked_as_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
-def test_every_file_says_what_it_is_for(path: Path) -> None:
+def test_every_file_has_a_docstring(path: Path) -> None:
     assert ast.get_docstring(ast.parse((PACKAGE.parent / path).read_text(encoding="utf8")))
 
 
@@ -66,17 +69,16 @@ def test_imports_go_one_way(path: Path) -> None:
             assert imported in LAYERS[package] | {package}, f"{path} imports {imported}"
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
-        if package == "nn":
-            assert not any(name.split(".")[0] in ("thinc", "spacy") for name in names)
+        assert not {name.split(".")[0] for name in names} & FORBIDDEN.get(package, set())
 
 
-def test_importing_the_package_is_cheap() -> None:
-    """`spacy bilstm --help` and every spaCy command import it: torch comes with the first model only."""
+def test_importing_the_package_does_not_import_torch() -> None:
+    """Every spaCy command imports the package, so the import must be fast."""
     code = "import sys, spacy_bilstm; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("command", [["-m", "spacy", "bilstm"], ["-m", "spacy_bilstm"]])
-def test_the_commands_are_reached_through_spacy_and_alone(command: list[str]) -> None:
+def test_the_commands_run_through_spacy_and_on_their_own(command: list[str]) -> None:
     result = subprocess.run([sys.executable, *command, "--help"], capture_output=True, text=True, check=True)
     assert "corpus" in result.stdout

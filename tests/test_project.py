@@ -1,4 +1,4 @@
-"""The project: its workflow, its configs, and what its README tells a reader to run."""
+"""The workflow in project.yml, the configs, and the commands and code of the README."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ from spacy_bilstm.recipes import make_config
 
 PROJECT = Path(__file__).parent.parent
 PACKAGE = Path(spacy_bilstm.__file__).parent
-# The packages whose code decides what a training gives.
+# The packages that affect the result of a training.
 TRAINED_WITH = ("architectures", "bridge", "nn", "pipeline", "training")
 README = (PROJECT / "README.md").read_text(encoding="utf8")
 CONFIGS = sorted((PROJECT / "configs").glob("*.cfg"))
@@ -35,7 +35,7 @@ def load_commands(path: Path, **variables: Any) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Give a copy of what the workflow reads."""
+    """Return a copy of the files that the workflow reads."""
     shutil.copy(PROJECT / "project.yml", tmp_path)
     for name in ("configs", "assets/sample"):
         shutil.copytree(PROJECT / name, tmp_path / name)
@@ -44,7 +44,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def shorten(project: Path, n_steps: int) -> None:
-    """Let the configs train a few steps only."""
+    """Make the configs train for only a few steps."""
     for path in (project / "configs").iterdir():
         config = Config().from_disk(path, interpolate=False)
         config["training"] |= {"max_steps": n_steps, "eval_frequency": n_steps}
@@ -60,7 +60,7 @@ def run_project(project: Path, command: str, **variables: Any) -> str:
     return result.stdout
 
 
-def test_configs_and_our_code_are_dependencies(project: Path) -> None:
+def test_commands_depend_on_the_configs_and_the_code_they_use(project: Path) -> None:
     commands = load_commands(project)
     code = {path.relative_to(PACKAGE.parent).as_posix() for path in PACKAGE.rglob("*.py")}
     trained = {path for path in code if path == "spacy_bilstm/__init__.py" or path.split("/")[1] in TRAINED_WITH}
@@ -70,7 +70,7 @@ def test_configs_and_our_code_are_dependencies(project: Path) -> None:
     assert {dep for command in commands.values() for dep in command.get("deps", []) if dep.endswith(".py")} <= code
 
 
-def test_no_command_relies_on_a_shell(project: Path) -> None:
+def test_no_command_needs_a_shell(project: Path) -> None:
     for command in load_commands(project).values():
         for line in command["script"]:
             assert line.startswith("python -")
@@ -78,7 +78,7 @@ def test_no_command_relies_on_a_shell(project: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"config": "cnn"}, {"corpus": "mine"}])
-def test_outputs_of_different_runs_do_not_overwrite_one_another(project: Path, other: dict[str, Any]) -> None:
+def test_different_runs_write_different_outputs(project: Path, other: dict[str, Any]) -> None:
     def outputs(**variables: Any) -> set[str]:
         commands = load_commands(project, **variables)
         return {path for name in ("train", "evaluate", "report", "package") for path in commands[name]["outputs"]}
@@ -88,19 +88,19 @@ def test_outputs_of_different_runs_do_not_overwrite_one_another(project: Path, o
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_configs_are_complete(path: Path, tmp_path: Path) -> None:
+def test_fill_config_changes_no_config(path: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["init", "fill-config", str(path), str(tmp_path / "filled.cfg")])
     assert result.exit_code == 0, result.output
     assert Config().from_disk(path, interpolate=False) == Config().from_disk(tmp_path / "filled.cfg", interpolate=False)
 
 
 @pytest.mark.parametrize(("name", "pipeline"), [("ner", ["ner"]), ("ud", ["tagger", "morphologizer", "ner"])])
-def test_configs_of_real_corpora_are_the_recipe(name: str, pipeline: list[str]) -> None:
+def test_the_configs_of_real_corpora_are_those_of_init_config(name: str, pipeline: list[str]) -> None:
     made = make_config("en", pipeline)
     assert Config().from_disk(PROJECT / "configs" / f"{name}.cfg", interpolate=False) == made
 
 
-def test_the_readme_documents_the_workflow_as_it_is(tmp_path: Path) -> None:
+def test_the_readme_documents_the_current_workflow(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["project", "document", str(PROJECT), "--output", str(tmp_path / "README.md")])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "README.md").read_text(encoding="utf8").strip() in README
@@ -119,7 +119,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert "<!-- test command -->" in (PROJECT / ".ci" / "run").read_text(encoding="utf8")
 
 
-def test_the_workflow_trains_evaluates_and_redoes_only_what_changed(project: Path) -> None:
+def test_the_workflow_trains_evaluates_and_repeats_only_what_changed(project: Path) -> None:
     shorten(project, 4)
     for command in ("convert", "train", "evaluate", "report"):
         run_project(project, command)
@@ -139,7 +139,7 @@ def test_the_workflow_trains_evaluates_and_redoes_only_what_changed(project: Pat
 def test_the_package_installs_with_its_requirement_and_tags_a_sentence(
     project: Path, tmp_path_factory: pytest.TempPathFactory, variables: dict[str, Any]
 ) -> None:
-    """Install the pipeline's wheel in a fresh environment, where ours is found as a locally built wheel."""
+    """Install the pipeline's wheel in a new environment. pip finds this package as a locally built wheel."""
     shorten(project, 4)
     run_project(project, "all", **variables)
     wheels = tmp_path_factory.mktemp("wheels")

@@ -1,8 +1,9 @@
-"""`spacy pretrain` with `spacy-bilstm.PretrainBiLM.v1`, from raw text to a training with the pretrained weights."""
+"""`spacy pretrain` with `spacy-bilstm.PretrainBiLM.v1`, and `spacy train` with the pretrained weights."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import spacy
 import srsly
 from spacy.vocab import Vocab
@@ -19,8 +20,9 @@ TOK2VEC = {
 OBJECTIVE = {"@architectures": "spacy-bilstm.PretrainBiLM.v1", "hidden_size": 32, "n_buckets": 50}
 
 
-def test_pretrain_and_train(tmp_path: Path, corpus: Path, run_spacy: Callable[..., Result]) -> None:
-    """The loss falls, and `init_tok2vec` brings the saved weights, unlike those of a fresh model, into training."""
+@pytest.fixture
+def config_path(tmp_path: Path, corpus: Path, run_spacy: Callable[..., Result]) -> Path:
+    """Write a config for pretraining and for one training step that changes no weights."""
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": TOK2VEC})
     nlp.add_pipe("bilstm_textcat", config={"model": {"tok2vec": LISTENER}})
@@ -35,17 +37,23 @@ def test_pretrain_and_train(tmp_path: Path, corpus: Path, run_spacy: Callable[..
     config["training"] |= {"max_steps": 1}
     config["training"]["optimizer"]["learn_rate"] = 0.0
     config.to_disk(tmp_path / "config.cfg")
-    run_spacy("pretrain", tmp_path / "config.cfg", tmp_path / "pretrained", "--pretraining.max_epochs=10")
+    return tmp_path / "config.cfg"
 
+
+def test_pretraining_lowers_the_loss_and_training_starts_from_the_pretrained_weights(
+    config_path: Path, tmp_path: Path, run_spacy: Callable[..., Result]
+) -> None:
+    run_spacy("pretrain", config_path, tmp_path / "pretrained", "--pretraining.max_epochs=10")
     losses = [line["epoch_loss"] for line in srsly.read_jsonl(tmp_path / "pretrained" / "log.jsonl")]
     assert losses[9] < 0.7 * losses[0]
+
     path = tmp_path / "pretrained" / "model9.bin"
-    run_spacy("train", tmp_path / "config.cfg", "--output", tmp_path / "fresh")
-    run_spacy("train", tmp_path / "config.cfg", "--output", tmp_path / "trained", f"--initialize.init_tok2vec={path}")
+    run_spacy("train", config_path, "--output", tmp_path / "fresh")
+    run_spacy("train", config_path, "--output", tmp_path / "trained", f"--initialize.init_tok2vec={path}")
     fresh, trained = (
-        get_weights(spacy.load(tmp_path / name / "model-last").get_pipe("tok2vec").model)
-        for name in ("fresh", "trained")
+        spacy.load(tmp_path / name / "model-last").get_pipe("tok2vec").model for name in ("fresh", "trained")
     )
-    pretrained = get_weights(nlp.get_pipe("tok2vec").model.from_bytes(path.read_bytes()))
-    assert get_distance(trained, pretrained) == 0.0
-    assert get_distance(fresh, pretrained, torch_only=True) > 0.01
+    start, end = get_weights(fresh), get_weights(trained)
+    pretrained = get_weights(fresh.from_bytes(path.read_bytes()))
+    assert get_distance(end, pretrained) == 0.0
+    assert get_distance(start, pretrained, torch_only=True) > 0.01

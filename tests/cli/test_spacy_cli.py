@@ -1,4 +1,4 @@
-"""spaCy's own command line works on pipelines with our encoders: one test for each command and way to train."""
+"""spaCy's own commands on pipelines with our encoders: each command and each way to train has a test."""
 
 import importlib
 import itertools
@@ -44,13 +44,13 @@ TEXTS = ["", *(doc.text for doc in make_docs(Vocab(), seed=5))]
 
 @pytest.fixture
 def on_cpu_afterwards() -> Iterator[None]:
-    """Let the tests after one on a GPU compute on the CPU again."""
+    """Switch back to the CPU after a test on a GPU."""
     yield
     require_cpu()
 
 
 def train(run_spacy: Run, config: Config, path: Path, *args: str, name: str = "model-last") -> Language:
-    """Train a config by the command line and load what it wrote."""
+    """Train a config on the command line and load the result."""
     path.mkdir()
     config.to_disk(path / "config.cfg")
     run_spacy("train", path / "config.cfg", "--output", path, *args)
@@ -58,17 +58,16 @@ def train(run_spacy: Run, config: Config, path: Path, *args: str, name: str = "m
 
 
 def get_tags(nlp: Language, attribute: str = "tag_") -> list[list[str]]:
-    """Give a pipeline's tags, or another attribute of tokens, for some unseen texts."""
+    """Return a pipeline's tags, or another token attribute, for texts not seen in training."""
     return [[getattr(token, attribute) for token in doc] for doc in nlp.pipe(TEXTS)]
 
 
 def make_endless_corpus() -> Callable[[Language], Iterator[Example]]:
-    """Give a corpus that has no end."""
+    """Return a corpus reader that never ends."""
     return lambda nlp: (example for seed in itertools.count() for example in make_examples(nlp.vocab, 32, seed))
 
 
-def test_init_config_takes_our_encoder(config_path: Path) -> None:
-    """`init config` with its encoder replaced by ours is filled by `init fill-config` with our defaults."""
+def test_fill_config_adds_our_defaults_to_a_config_of_init_config(config_path: Path) -> None:
     config = Config().from_disk(config_path)
     encode = config["components"]["tok2vec"]["model"]["encode"]
     assert encode == BILSTM | {"depth": 1, "merge": "concat", "dropout": 0.0}
@@ -77,13 +76,12 @@ def test_init_config_takes_our_encoder(config_path: Path) -> None:
 
 
 def test_fill_config_keeps_a_filled_config(config_path: Path, tmp_path: Path, run_spacy: Run) -> None:
-    """`init fill-config` of a filled config changes nothing."""
     run_spacy("init", "fill-config", config_path, tmp_path / "again.cfg")
     assert (tmp_path / "again.cfg").read_text() == config_path.read_text()
 
 
 def test_fill_config_fills_our_factories(tmp_path: Path, run_spacy: Run) -> None:
-    """A config that names no more than our factories is filled with their default models, and loads."""
+    """A config with nothing but the names of our factories gets their default models, and loads."""
     pipes = ["bilstm_tok2vec", "bilstm_tagger", "bilstm_morphologizer"]
     lines = ["[nlp]", 'lang = "en"', f"pipeline = {json.dumps(pipes)}", "[components]"]
     lines += [f'[components.{pipe}]\nfactory = "{pipe}"' for pipe in pipes]
@@ -96,7 +94,7 @@ def test_fill_config_fills_our_factories(tmp_path: Path, run_spacy: Run) -> None
 
 
 def test_init_labels_and_training_from_them(config: Config, tmp_path: Path, run_spacy: Run) -> None:
-    """`init labels` writes the labels of the corpus, and a training from those files has just these labels."""
+    """`init labels` writes the labels of the corpus, and a training that reads the files has exactly these labels."""
     config = reduce_config(config, ["tok2vec", "tagger", "morphologizer", "ner"])
     config.to_disk(tmp_path / "config.cfg")
     run_spacy("init", "labels", tmp_path / "config.cfg", tmp_path / "labels")
@@ -113,8 +111,9 @@ def test_init_labels_and_training_from_them(config: Config, tmp_path: Path, run_
 
 
 def test_debug_config(config: Config, tmp_path: Path, run_spacy: Run) -> None:
-    """`debug config` finds the config valid and our functions in it, or else names the argument that is not ours."""
-    config["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v3"}  # It can't show the default, a legacy one.
+    """`debug config` accepts the config and shows our functions. It reports an argument that our encoder lacks."""
+    # `debug config` can't show the default logger.
+    config["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v3"}
     config.to_disk(tmp_path / "config.cfg")
     result = run_spacy("debug", "config", tmp_path / "config.cfg", "--show-functions")
     assert "spacy_bilstm.architectures.encoder" in result.output
@@ -125,22 +124,21 @@ def test_debug_config(config: Config, tmp_path: Path, run_spacy: Run) -> None:
 
 
 def test_debug_data(config_path: Path, corpus: Path, run_spacy: Run) -> None:
-    """`debug data` initialises the pipeline with the data and has no complaint about either."""
+    """`debug data` can initialise the pipeline with the data."""
     result = run_spacy("debug", "data", config_path, f"--paths.train={corpus / 'many.spacy'}")
     assert "Pipeline can be initialized with data" in result.output
 
 
 @pytest.mark.parametrize("name", ["tok2vec", "tagger", "ner"])
 def test_debug_model(name: str, config_path: Path, run_spacy: Run) -> None:
-    """`debug model` prints the layers, updates the model and predicts with it."""
+    """`debug model` prints the layers, updates the model and predicts."""
     show = ["-DIM", "-PAR", "-GRAD", "-ATTR", "-P0", "-P1", "-P2", "-P3"]
     result = run_spacy("debug", "model", config_path, name, *show)
     assert "model looks good" in result.output
     assert ("recurrent_encoder" in result.output) == (name == "tok2vec")
 
 
-def test_train(trained_path: Path, corpus: Path) -> None:
-    """`train` on CPU learns all components on our encoder; the result loads and annotates unseen docs."""
+def test_train_learns_all_components_on_our_encoder(trained_path: Path, corpus: Path) -> None:
     nlp = spacy.load(trained_path)
     assert nlp.config["components"]["tok2vec"]["model"]["encode"]["@architectures"] == BILSTM["@architectures"]
     scores = nlp.evaluate(list(Corpus(corpus / "dev.spacy")(nlp)))
@@ -150,7 +148,7 @@ def test_train(trained_path: Path, corpus: Path) -> None:
 
 
 def test_train_accumulates_gradients(config: Config, tmp_path: Path, run_spacy: Run) -> None:
-    """Two accumulated half batches give the weights that whole batches give, up to rounding."""
+    """Accumulating two half batches gives the same weights as whole batches, up to rounding."""
     config = reduce_config(config, ["tok2vec", "tagger"])
     config["training"]["optimizer"] = {"@optimizers": "SGD.v1", "learn_rate": 0.05, "use_averages": False}
     args = ["--training.dropout=0.0", "--training.max_steps=5"]
@@ -166,7 +164,7 @@ def test_train_accumulates_gradients(config: Config, tmp_path: Path, run_spacy: 
 def test_train_beside_frozen_annotating_tok2vec(
     trained_path: Path, config: Config, tmp_path: Path, run_spacy: Run
 ) -> None:
-    """A component learns from a frozen tok2vec of ours that annotates; the frozen components stay as they were."""
+    """A component learns from our frozen, annotating tok2vec, and the frozen components do not change."""
     config = reduce_config(config, ["tok2vec", "tagger", "morphologizer"])
     frozen = ["tok2vec", "tagger"]
     for name in frozen:
@@ -185,7 +183,7 @@ def test_train_beside_frozen_annotating_tok2vec(
 def test_train_sourced_component_with_replaced_listener(
     trained_path: Path, config: Config, tmp_path: Path, run_spacy: Run
 ) -> None:
-    """A sourced tagger whose listener is replaced owns a copy of our encoder, which learns by itself from then on."""
+    """A sourced tagger with a replaced listener has its own copy of our encoder, which is trained separately."""
     config = reduce_config(config, ["tok2vec", "tagger", "ner"])
     config["components"]["tagger"] = {"source": str(trained_path), "replace_listeners": ["model.tok2vec"]}
     for name in ("tok2vec", "ner"):
@@ -208,7 +206,7 @@ def test_train_sourced_component_with_replaced_listener(
 def test_train_sourced_frozen_component_predicts_as_before(
     trained_path: Path, config: Config, tmp_path: Path, run_spacy: Run
 ) -> None:
-    """A frozen, sourced tagger with a replaced listener predicts as its source does, beside a new tok2vec."""
+    """A frozen, sourced tagger with a replaced listener predicts the same as its source, next to a new tok2vec."""
     config = reduce_config(config, ["tok2vec", "tagger", "morphologizer"])
     config["components"]["tagger"] = {"source": str(trained_path), "replace_listeners": ["model.tok2vec"]}
     config["training"]["frozen_components"] = ["tagger"]
@@ -217,7 +215,7 @@ def test_train_sourced_frozen_component_predicts_as_before(
 
 
 def test_train_streams_a_corpus(config: Config, tmp_path: Path, run_spacy: Run) -> None:
-    """With `max_epochs = -1`, training reads an endless corpus as a stream, with labels initialised beforehand."""
+    """With `max_epochs = -1`, training streams an endless corpus and reads its labels from a file."""
     config = reduce_config(config, ["tok2vec", "tagger"])
     config.to_disk(tmp_path / "config.cfg")
     run_spacy("init", "labels", tmp_path / "config.cfg", tmp_path / "labels")
@@ -233,7 +231,7 @@ def test_train_streams_a_corpus(config: Config, tmp_path: Path, run_spacy: Run) 
 @needs_gpu
 @pytest.mark.usefixtures("on_cpu_afterwards")
 def test_train_on_gpu(config: Config, tmp_path: Path, run_spacy: Run) -> None:
-    """`train --gpu-id 0` learns, and the pipeline predicts the same on the GPU and on the CPU."""
+    """`train --gpu-id 0` learns, and the pipeline predicts the same on GPU and CPU."""
     config = reduce_config(config, ["tok2vec", "tagger"])
     nlp = train(run_spacy, config, tmp_path / "trained", "--gpu-id", "0", name="model-best")
     assert all(shim.device.type == "cuda" for shim in get_shims(nlp))
@@ -246,7 +244,7 @@ def test_train_on_gpu(config: Config, tmp_path: Path, run_spacy: Run) -> None:
 
 
 def test_pretrain(config: Config, tmp_path: Path, run_spacy: Run) -> None:
-    """`pretrain` saves the averages of our torch weights, and `init_tok2vec` brings them into a training."""
+    """`pretrain` saves the averages of our torch weights, and `init_tok2vec` loads them into a training."""
     reduce_config(config, ["tok2vec", "tagger"]).to_disk(tmp_path / "config.cfg")
     run_spacy("init", "fill-config", "--pretraining", tmp_path / "config.cfg", tmp_path / "pretrain.cfg")
     srsly.write_jsonl(tmp_path / "raw.jsonl", [{"text": doc.text} for doc in make_docs(Vocab())])
@@ -279,7 +277,7 @@ def test_pretrain(config: Config, tmp_path: Path, run_spacy: Run) -> None:
 
 @pytest.mark.parametrize("command", [["evaluate"], ["benchmark", "accuracy"]], ids=["evaluate", "benchmark accuracy"])
 def test_evaluate(command: list[str], trained_path: Path, corpus: Path, tmp_path: Path, run_spacy: Run) -> None:
-    """`evaluate` and `benchmark accuracy` write the scores that `Language.evaluate` gives."""
+    """`evaluate` and `benchmark accuracy` write the scores of `Language.evaluate`."""
     run_spacy(*command, trained_path, corpus / "dev.spacy", "--output", tmp_path / "scores.json")
     scores = srsly.read_json(tmp_path / "scores.json")
     nlp = spacy.load(trained_path)
@@ -289,14 +287,13 @@ def test_evaluate(command: list[str], trained_path: Path, corpus: Path, tmp_path
 
 
 def test_benchmark_speed(trained_path: Path, corpus: Path, run_spacy: Run) -> None:
-    """`benchmark speed` measures the pipeline."""
     args = ["--batches", "30", "--warmup", "1", "--batch-size", "4"]
     result = run_spacy("benchmark", "speed", trained_path, corpus / "dev.spacy", *args)
     assert "Mean:" in result.output
 
 
 def test_find_threshold(trained_path: Path, corpus: Path, run_spacy: Run) -> None:
-    """`find-threshold` tries thresholds of a text classifier on our encoder and finds the best."""
+    """`find-threshold` finds the best threshold of a text classifier on our encoder."""
     result = run_spacy(
         "find-threshold", trained_path, corpus / "dev.spacy", "textcat_multilabel", "threshold", "cats_macro_f", "-n", 5
     )
@@ -306,7 +303,7 @@ def test_find_threshold(trained_path: Path, corpus: Path, run_spacy: Run) -> Non
 
 @pytest.mark.parametrize("n_process", [1, 2])
 def test_apply(n_process: int, trained_path: Path, tmp_path: Path, run_spacy: Run) -> None:
-    """`apply` annotates the texts of a file as the pipeline itself does, in one process and in two."""
+    """`apply` annotates texts the same as the pipeline itself, in one process and in two."""
     srsly.write_jsonl(tmp_path / "texts.jsonl", [{"text": text} for text in TEXTS])
     args = ["--batch-size", "2", "--n-process", n_process]
     run_spacy("apply", trained_path, tmp_path / "texts.jsonl", tmp_path / "docs.spacy", *args)
@@ -316,7 +313,7 @@ def test_apply(n_process: int, trained_path: Path, tmp_path: Path, run_spacy: Ru
 
 
 def test_assemble(trained_path: Path, config: Config, tmp_path: Path, run_spacy: Run) -> None:
-    """`assemble` makes a pipeline of trained components without training; it predicts as they did."""
+    """`assemble` builds a pipeline from trained components, which predict as before."""
     config = reduce_config(config, ["tok2vec", "ner", "tagger"])
     for name in config["nlp"]["pipeline"]:
         config["components"][name] = {"source": str(trained_path)}
@@ -329,17 +326,17 @@ def test_assemble(trained_path: Path, config: Config, tmp_path: Path, run_spacy:
 
 
 def package(run_spacy: Run, source: Path, path: Path, name: str) -> Path:
-    """Package a pipeline without building it. RETURNS: the directory with the importable package."""
+    """Package a pipeline without building a wheel and return the directory of the importable package."""
     path.mkdir()
     run_spacy("package", source, path, "--name", name, "--version", "1.2.3", "--build", "none")
     directory = path / f"en_{name}-1.2.3"
-    shutil.copy(directory / "meta.json", directory / f"en_{name}")  # As the package's setup.py does when it is built.
+    shutil.copy(directory / "meta.json", directory / f"en_{name}")  # setup.py does this when it builds a wheel.
     return directory
 
 
 @pytest.mark.parametrize("kind", ["architecture", "factory"])
 def test_package_requires_us(kind: str, tmp_path: Path, run_spacy: Run) -> None:
-    """`package` finds that a pipeline needs this package, by our architecture or by our factory alone."""
+    """`package` detects that a pipeline requires this package, from an architecture or from a factory alone."""
     nlp = spacy.blank("en")
     if kind == "architecture":
         nlp.add_pipe("tok2vec", config={"model": make_tok2vec(BILSTM)})
@@ -358,7 +355,7 @@ def test_package_requires_us(kind: str, tmp_path: Path, run_spacy: Run) -> None:
 
 
 def test_package_loads(trained_path: Path, tmp_path: Path, run_spacy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The packaged pipeline is imported and loaded like any other, and predicts as before."""
+    """A packaged pipeline can be imported and loaded, and predicts as before."""
     monkeypatch.syspath_prepend(package(run_spacy, trained_path, tmp_path / "packages", "toy_cpu"))
     module = importlib.import_module("en_toy_cpu")
     assert module.__version__ == "1.2.3"
@@ -370,7 +367,7 @@ def test_package_loads(trained_path: Path, tmp_path: Path, run_spacy: Run, monke
 def test_package_loads_on_gpu(
     trained_path: Path, tmp_path: Path, run_spacy: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A package trained on a CPU loads on a GPU and predicts the same there."""
+    """A package trained on a CPU loads on a GPU and predicts the same."""
     tags = get_tags(spacy.load(trained_path))
     monkeypatch.syspath_prepend(package(run_spacy, trained_path, tmp_path / "packages", "toy_gpu"))
     require_gpu()
@@ -379,8 +376,7 @@ def test_package_loads_on_gpu(
     assert get_tags(nlp) == tags
 
 
-def test_our_commands_are_among_spacys() -> None:
-    """`spacy bilstm` is a command of spaCy's own command line."""
+def test_spacy_bilstm_is_a_command_of_spacy() -> None:
     result = subprocess.run([sys.executable, "-m", "spacy", "bilstm", "--help"], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "Recurrent encoders" in result.stdout
