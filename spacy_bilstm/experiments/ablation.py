@@ -59,9 +59,9 @@ ROWS: dict[str, dict[str, Any]] = {
     STATIC_VECTORS: {EMBED + "include_static_vectors": True},
     "no clipping by the global norm": {"training.optimizer.max_norm": 1e9},
     "recurrent dropout of 0.3": {ENCODE + "recurrent_dropout": 0.3},
-    "no names in each other's places": {"training.batcher.swap_entities": 0.0},
+    "no swapped names": {"training.batcher.swap_entities": 0.0},
     "no label smoothing": {"components.morphologizer.label_smoothing": 0.0},
-    "no averages of weights": {"training.optimizer.use_averages": False},
+    "no averaged weights": {"training.optimizer.use_averages": False},
 }
 """The settings that each row of the table changes in the recipe."""
 

@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,11 +39,11 @@ def update_page(page: Path, names: Sequence[str] = ()) -> None:
     if unknown:
         raise ValueError(f"{page} has no command '{unknown[0]}'. Choose from: {', '.join(known)}.")
     for name in names or known:
-        text = BLOCK.sub(lambda block, name=name: _update_block(block, name), page.read_text(encoding="utf8"))
+        text = BLOCK.sub(partial(_update_block, name), page.read_text(encoding="utf8"))
         page.write_text(text, encoding="utf8")
 
 
-def _update_block(block: re.Match[str], name: str) -> str:
+def _update_block(name: str, block: re.Match[str]) -> str:
     """Return the block with a new table if it has this name, else the same text."""
     if block["name"] != name:
         return block[0]
