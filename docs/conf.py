@@ -1,7 +1,4 @@
-"""Documentation: how Sphinx builds the site. Markdown pages come in, HTML goes out.
-
-python -m sphinx -W docs docs/_build
-"""
+"""Sphinx configuration of the documentation. Build the site with `python -m sphinx -W docs docs/_build`."""
 
 import sys
 from importlib import metadata
@@ -24,7 +21,7 @@ myst_heading_anchors = 3
 
 
 def setup(app: Any) -> None:
-    """Let generated parts take the places of their placeholders."""
+    """Replace the placeholders of the pages by generated text."""
 
     def fill(app: Any, docname: str, source: list[str]) -> None:
         source[0] = fill_page(source[0])

@@ -1,7 +1,7 @@
-"""Documentation: what the pages do not say by hand. A placeholder's words come in, MyST Markdown goes out.
+"""Generates the parts of the pages that describe functions, commands and recipes.
 
-A page asks for it with a comment such as `<!-- generated: registered spacy_architectures -->`. The reference comes from
-the entry points of the distribution, from docstrings and from the Typer commands; configs come from the recipes.
+A comment such as `<!-- generated: registered spacy_architectures -->` marks the place of a part. The text comes from
+entry points, docstrings, the Typer commands and the recipes, as MyST Markdown.
 """
 
 import inspect
@@ -32,32 +32,36 @@ GROUPS = {
 }
 PIPES = ["tagger", "morphologizer", "ner", "textcat"]
 MODULE = re.compile(r"(\w+\.)+(?=\w)")
-# What a factory's function is given by the pipeline, not by the config.
+# Parameters that the caller does not set: spaCy passes them to a factory, Python to a method.
 GIVEN = ("self", "nlp", "name")
 REQUIRED = inspect.Parameter.empty
 
 
 def fill_page(text: str) -> str:
-    """Put what they ask for in the place of a page's placeholders."""
+    """Replace the placeholders of a page by the generated parts."""
     return PLACEHOLDER.sub(lambda match: generate(*match[1].split()), text)
 
 
 def generate(what: str, *args: str) -> str:
-    """Generate what a placeholder asks for."""
+    """Generate the part that a placeholder names."""
     return GENERATORS[what](*args)
 
 
 def describe_registered(group: str) -> str:
-    """Describe all functions that the distribution registers in a group of entry points."""
+    """Describe all functions of a group of entry points."""
     points = [point for point in distribution("spacy-bilstm").entry_points if point.group == group]
     return "\n".join(_describe_registered(GROUPS[group], point.name, point.load()) for point in points)
 
 
 def describe_methods(path: str, *names: str) -> str:
-    """Describe methods of a class, given as `module:Class`."""
-    module, _, name = path.partition(":")
-    cls = getattr(import_module(module), name)
-    return "\n".join(_describe_function(f"{name}.{method}", getattr(cls, method)) for method in names)
+    """Describe methods of a class, named as `module:Class`."""
+    cls = _import(path)
+    return "\n".join(_describe_function(f"{cls.__name__}.{method}", getattr(cls, method)) for method in names)
+
+
+def describe_functions(*paths: str) -> str:
+    """Describe functions, and the classes of their results, named as `module:function`."""
+    return "\n".join(_describe_function(path.replace(":", "."), _import(path), show=repr) for path in paths)
 
 
 def describe_commands() -> str:
@@ -69,7 +73,7 @@ def describe_commands() -> str:
 
 
 def compare_recipes(*names: str) -> str:
-    """Give a table of what recipes set."""
+    """Return a table of the settings of recipes."""
     settings = [_flatten(Config().from_disk(RECIPES / f"{name}.cfg", interpolate=False)) for name in names]
     keys = sorted({key for recipe in settings for key in recipe}, key=lambda key: (key.startswith("training"), key))
     rows = [[f"`{key}`", *(_code(recipe[key]) if key in recipe else "" for recipe in settings)] for key in keys]
@@ -77,7 +81,7 @@ def compare_recipes(*names: str) -> str:
 
 
 def show_recipe(name: str, section: str) -> str:
-    """Give one section of the config that `init-config` makes, with the sections in it."""
+    """Return a section of the config that `init-config` generates, with its subsections."""
     config: Any = make_config("en", PIPES, name)
     keys = section.split(".")
     for key in keys:
@@ -91,10 +95,16 @@ def show_recipe(name: str, section: str) -> str:
 GENERATORS: dict[str, Callable[..., str]] = {
     "registered": describe_registered,
     "methods": describe_methods,
+    "functions": describe_functions,
     "commands": describe_commands,
     "recipes": compare_recipes,
     "recipe": show_recipe,
 }
+
+
+def _import(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _describe_registered(key: str, name: str, function: Callable[..., Any]) -> str:
@@ -119,19 +129,24 @@ def _get_default_model(factory: str) -> Any:
 
 
 def _describe_function(
-    name: str, function: Callable[..., Any], notes: str = "", defaults: Mapping[str, Any] | None = None
+    name: str,
+    function: Callable[..., Any],
+    notes: str = "",
+    defaults: Mapping[str, Any] | None = None,
+    show: Callable[[Any], str] = srsly.json_dumps,
 ) -> str:
+    """Describe a function or a class. `show` formats default values: as in a config, or as in Python."""
     summary, entries = _read_docstring(function)
     parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in GIVEN]
     parts = [f"### `{name}`", summary, notes]
     described = [(p, _find_entry(entries, p.name)) for p in parameters]
-    parts += [f"{_describe_parameter(p, defaults)}\n: {_indent(text)}" for p, text in described if text]
+    parts += [f"{_describe_parameter(p, defaults, show)}\n: {_indent(text)}" for p, text in described if text]
     parts += [f"**{word.capitalize()}** {text}" for word, text in entries.items() if word in ("RETURNS", "RAISES")]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _read_docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
-    """Give what a docstring says before its arguments, and what it says of each and of what is returned and raised."""
+    """Return the text of a docstring before its arguments, and its entries: arguments, RETURNS and RAISES."""
     text = inspect.getdoc(function) or ""
     first = ENTRY.search(text)
     if first is None:
@@ -145,12 +160,14 @@ def _find_entry(entries: Mapping[str, str], name: str) -> str:
     return next((text for names, text in entries.items() if name in names.split(", ")), "")
 
 
-def _describe_parameter(parameter: inspect.Parameter, defaults: Mapping[str, Any] | None) -> str:
+def _describe_parameter(
+    parameter: inspect.Parameter, defaults: Mapping[str, Any] | None, show: Callable[[Any], str]
+) -> str:
     default = parameter.default if defaults is None else defaults.get(parameter.name, REQUIRED)
     annotation = parameter.annotation
     kind = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     kind = "" if kind == "Any" else f": `{MODULE.sub('', kind)}`"
-    return f"`{parameter.name}`{kind}" + ("" if default is REQUIRED else f", default {_code(default)}")
+    return f"`{parameter.name}`{kind}" + ("" if default is REQUIRED else f", default `{show(default)}`")
 
 
 def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
