@@ -1,4 +1,4 @@
-"""Entity tags of one file join the sentences of a treebank by their `sent_id`."""
+"""Merge the entity tags of one file into the sentences of a treebank by their `sent_id`."""
 
 from __future__ import annotations
 
@@ -6,36 +6,23 @@ from collections.abc import Sequence
 
 from .columns import TaggedSentence
 from .conllu import Sentence
-from .problems import Problems
+from .corpus_file import CorpusFile
 
 ID = "sent_id"
 
 
 def merge_entities(
-    sentences: Sequence[Sentence],
-    tagged: Sequence[TaggedSentence],
-    sources: tuple[str, str],
-    problems: Problems,
+    sentences: Sequence[Sentence], tagged: Sequence[TaggedSentence], treebank: CorpusFile, annotation: CorpusFile
 ) -> None:
-    """Set the words' entity tags from sentences of the same id and the same words.
+    """Replace the entity tags of sentences with those of sentences that have the same id and the same words.
 
-    sentences: the treebank's sentences; tags that they have are replaced. Where no sentence with the same words has the
-        id, entity annotation is missing.
+    sentences: the sentences of the treebank. Their entities are missing afterwards if no sentence with the same words
+        has their id.
     tagged: the sentences with entity tags.
-    sources: names of the treebank's file and of the file with the tags, for messages.
-    problems: takes up each sentence that is in one file only or has other words there. That no id is in both files is
-        an error.
+    treebank, annotation: the files of `sentences` and of `tagged`. A sentence that is in one file only, or has other
+        words in the other one, is a warning. Files without a common id are an error.
     """
-    treebank, annotation = sources
-    by_id: dict[str, TaggedSentence] = {}
-    for candidate in tagged:
-        sent_id = candidate.comments.get(ID, "")
-        if not sent_id:
-            problems.warn(annotation, candidate.start, f"no '# {ID} =': its entities are not used.")
-        elif sent_id in by_id:
-            problems.warn(annotation, candidate.start, f"the {ID} '{sent_id}' again: the entities here are not used.")
-        else:
-            by_id[sent_id] = candidate
+    by_id = _index(tagged, annotation)
     unused = dict(by_id)
     for sentence in sentences:
         sent_id = sentence.comments.get(ID, "")
@@ -43,25 +30,40 @@ def merge_entities(
         for word in sentence.words:
             word.entity = ""
         if gold is None:
-            said = f"the {ID} '{sent_id}' is not in {annotation}" if sent_id else f"no '# {ID} ='"
-            problems.warn(treebank, sentence.start, f"{said}: its entities are missing.")
+            reason = f"the {ID} '{sent_id}' is not in {annotation.name}" if sent_id else f"there is no '# {ID} ='"
+            treebank.warn(sentence.start, f"{reason}. The entities of this sentence are missing.")
         elif gold.words != [word.form for word in sentence.words]:
-            problems.warn(annotation, gold.start, f"'{sent_id}' has {_difference(sentence, gold)}: missing entities.")
+            difference = _describe_difference(sentence, gold)
+            annotation.warn(gold.start, f"{difference}. The entities of '{sent_id}' are missing.")
         else:
             for word, tag in zip(sentence.words, gold.tags, strict=True):
                 word.entity = tag
     for sent_id, candidate in unused.items():
-        problems.warn(annotation, candidate.start, f"'{sent_id}' is not in {treebank}: its entities are not used.")
+        annotation.warn(candidate.start, f"the {ID} '{sent_id}' is not in {treebank.name}. Its entities are not used.")
     if sentences and len(unused) == len(by_id):
-        problems.error(annotation, 1, f"no {ID} of {treebank} is in this file. Are they of the same treebank?")
+        annotation.error(1, f"this file has no {ID} of {treebank.name}. Use two files of the same treebank.")
 
 
-def _difference(sentence: Sentence, gold: TaggedSentence) -> str:
-    """Say where the words first differ."""
+def _index(tagged: Sequence[TaggedSentence], annotation: CorpusFile) -> dict[str, TaggedSentence]:
+    """Return the tagged sentences by their ids."""
+    by_id: dict[str, TaggedSentence] = {}
+    for sentence in tagged:
+        sent_id = sentence.comments.get(ID, "")
+        if not sent_id:
+            annotation.warn(sentence.start, f"there is no '# {ID} ='. The entities of this sentence are not used.")
+        elif sent_id in by_id:
+            annotation.warn(sentence.start, f"the {ID} '{sent_id}' occurs again. The entities here are not used.")
+        else:
+            by_id[sent_id] = sentence
+    return by_id
+
+
+def _describe_difference(sentence: Sentence, gold: TaggedSentence) -> str:
+    """Describe the first difference between the words of a sentence."""
     forms = [word.form for word in sentence.words]
     n_same = next(
         (i for i, (form, other) in enumerate(zip(forms, gold.words, strict=False)) if form != other),
         min(len(forms), len(gold.words)),
     )
-    here, there = (words[n_same] if n_same < len(words) else "nothing" for words in (gold.words, forms))
-    return f"'{here}' as word {n_same + 1}, where the treebank has '{there}'"
+    here, there = (f"'{words[n_same]}'" if n_same < len(words) else "missing" for words in (gold.words, forms))
+    return f"word {n_same + 1} is {here} here and {there} in the treebank"

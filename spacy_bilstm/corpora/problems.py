@@ -1,4 +1,4 @@
-"""What is wrong in a corpus file. Readers note it here, so that a user sees all of it at once."""
+"""Problems in corpus files, collected so that a user sees all of them at once."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong at one place of a file.
+    """A problem in a line of a file.
 
-    source: the file's name.
+    source: the name of the file.
     line: number of the line, from 1.
-    message: what is wrong, and what to do or what was done.
+    message: the problem, and how to fix it or how the line is read despite it.
     """
 
     source: str
@@ -24,29 +24,23 @@ class Problem:
 
 @dataclass
 class Problems:
-    """The problems of a conversion.
+    """The problems in the files of a corpus.
 
-    errors: what could not be read.
-    warnings: what was read, with annotation taken as missing or otherwise as the message says.
+    errors: problems that make a line unreadable.
+    warnings: problems that leave annotation missing, or that change how a line is read.
     """
 
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
-    def error(self, source: str, line: int, message: str) -> None:
-        """Note what could not be read.
 
-        source: the file's name.
-        line: number of the line, from 1.
-        message: what is wrong and how to mend it.
-        """
-        self.errors.append(Problem(source, line, message))
+class CorpusReadError(ValueError):
+    """A corpus can't be read.
 
-    def warn(self, source: str, line: int, message: str) -> None:
-        """Note what was read otherwise than it stands.
+    message: the reason.
+    problems: all problems in the files of the corpus, errors and warnings.
+    """
 
-        source: the file's name.
-        line: number of the line, from 1.
-        message: what is wrong and what was done.
-        """
-        self.warnings.append(Problem(source, line, message))
+    def __init__(self, message: str, problems: Problems) -> None:
+        super().__init__(message)
+        self.problems = problems

@@ -1,39 +1,74 @@
-"""What a corpus holds, counted."""
+"""Count the sentences, words, entities and categories of a corpus."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from spacy.tokens import Doc
 
 
-def count_corpus(docs: Sequence[Doc], known_words: Collection[str] | None = None) -> list[tuple[str, str]]:
-    """Count what a corpus holds.
+@dataclass(frozen=True)
+class CorpusStatistics:
+    """The statistics of a corpus.
 
-    docs: the corpus, one doc a sentence or a text.
-    known_words: the words of another corpus, such as the one that a pipeline is trained on.
-    RETURNS: rows of a table: the docs, tokens, types and tags; the entities and categories of each label; the docs
-        without entity annotation, if others have it; the share of tokens and types not among the known words.
+    n_docs, n_tokens, n_types, n_tags: number of docs, tokens, distinct words and distinct part-of-speech tags.
+    entities, categories: number of entities of each label, and of docs in each category (a score of at least 0.5).
+    n_docs_with_missing_entities: number of docs with tokens that have no entity annotation.
+    unseen_tokens, unseen_types: share of tokens and of distinct words that another corpus does not have, from 0 to 1;
+        None without another corpus.
+    """
+
+    n_docs: int
+    n_tokens: int
+    n_types: int
+    n_tags: int
+    entities: dict[str, int]
+    categories: dict[str, int]
+    n_docs_with_missing_entities: int
+    unseen_tokens: float | None = None
+    unseen_types: float | None = None
+
+    def to_rows(self) -> list[tuple[str, str]]:
+        """Return the statistics as the rows of a table.
+
+        RETURNS: the name and the value of each. Docs without entity annotation are left out if no doc or every doc is
+            such, as are shares of unseen words that are None.
+        """
+        counts = [("Sentences", self.n_docs), ("Tokens", self.n_tokens), ("Types", self.n_types), ("Tags", self.n_tags)]
+        counts += [(f"Entities {label}", n) for label, n in self.entities.items()]
+        if 0 < self.n_docs_with_missing_entities < self.n_docs:
+            counts.append(("Sentences with missing entities", self.n_docs_with_missing_entities))
+        counts += [(f"Category {label}", n) for label, n in self.categories.items()]
+        shares = [("Unseen tokens", self.unseen_tokens), ("Unseen types", self.unseen_types)]
+        return [(name, f"{n:,}") for name, n in counts] + [
+            (name, f"{100 * share:.1f} %") for name, share in shares if share is not None
+        ]
+
+
+def count_corpus(docs: Sequence[Doc], seen_words: Collection[str] | None = None) -> CorpusStatistics:
+    """Count the sentences, words, entities and categories of a corpus.
+
+    docs: the corpus, one doc per sentence or text, with at least one token.
+    seen_words: the words of another corpus, such as the one that a pipeline is trained on.
+    RETURNS: the statistics.
     """
     words = Counter(token.text for doc in docs for token in doc)
-    tags = {token.tag_ for doc in docs for token in doc if token.tag_}
-    rows = [("Sentences", len(docs)), ("Tokens", words.total()), ("Types", len(words)), ("Tags", len(tags))]
-    rows += _count_entities(docs)
-    cats = Counter(label for doc in docs for label, score in doc.cats.items() if score >= 0.5)
-    rows += [(f"Category {label}", cats[label]) for label in sorted({label for doc in docs for label in doc.cats})]
-    table = [(name, f"{n:,}") for name, n in rows]
-    if known_words is not None:
-        unseen = {word: n for word, n in words.items() if word not in known_words}
-        table.append(("Unseen tokens", f"{100 * sum(unseen.values()) / words.total():.1f} %"))
-        table.append(("Unseen types", f"{100 * len(unseen) / len(words):.1f} %"))
-    return table
-
-
-def _count_entities(docs: Sequence[Doc]) -> list[tuple[str, int]]:
     entities = Counter(ent.label_ for doc in docs for ent in doc.ents)
-    rows = [(f"Entities {label}", n) for label, n in sorted(entities.items())]
-    n_missing = sum(any(token.ent_iob == 0 for token in doc) for doc in docs)
-    if 0 < n_missing < len(docs):
-        rows.append(("Sentences with missing entities", n_missing))
-    return rows
+    categories = dict.fromkeys(sorted({label for doc in docs for label in doc.cats}), 0)
+    for doc in docs:
+        for label, score in doc.cats.items():
+            categories[label] += score >= 0.5
+    unseen = None if seen_words is None else {word: n for word, n in words.items() if word not in seen_words}
+    return CorpusStatistics(
+        n_docs=len(docs),
+        n_tokens=words.total(),
+        n_types=len(words),
+        n_tags=len({token.tag_ for doc in docs for token in doc if token.tag_}),
+        entities=dict(sorted(entities.items())),
+        categories=categories,
+        n_docs_with_missing_entities=sum(any(token.ent_iob == 0 for token in doc) for doc in docs),
+        unseen_tokens=None if unseen is None else sum(unseen.values()) / words.total(),
+        unseen_types=None if unseen is None else len(unseen) / len(words),
+    )

@@ -1,6 +1,6 @@
-"""Entity tags of any scheme become IOB2, in which an empty tag stands for missing annotation.
+"""Convert entity tags of any scheme to IOB2, with "" for missing annotation.
 
-Missing is not outside: a token whose tag is wrong or absent is one of which nothing is known.
+Missing annotation differs from "O": it says nothing about whether the token is in an entity.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ class Scheme(str, Enum):
 
 
 def is_tag(tag: str) -> bool:
-    """Say whether a word is an entity tag of any scheme.
+    """Return whether a string is an entity tag of any scheme.
 
-    tag: the word.
+    tag: the string.
     RETURNS: whether it is "O", or a prefix and a label such as "B-PER".
     """
     return tag == OUTSIDE or TAG.fullmatch(tag) is not None
 
 
 def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
-    """Tell the scheme of a corpus from its tags.
+    """Detect the scheme of a corpus from its tags.
 
     sentences: the tags of each sentence.
-    RETURNS: `biluo` if any prefix is of that scheme only; else `iob1` if more entities start with I- than with B-; else
-        `iob2`.
+    RETURNS: `biluo` if there is a prefix that only this scheme has; `iob1` if more entities start with I- than with B-;
+        `iob2` otherwise.
     """
     starts: Counter[str] = Counter()
     for tags in sentences:
@@ -52,22 +52,22 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
 
 
 def to_iob2(tags: Sequence[str], scheme: Scheme) -> tuple[list[str], list[tuple[int, str]]]:
-    """Rewrite the entity tags of a sentence in IOB2.
+    """Convert the entity tags of a sentence to IOB2.
 
     tags: the tags; "", "-" and "_" are missing annotation.
-    scheme: their scheme.
-    RETURNS: the tags in IOB2, with "" where annotation is missing or not valid; and what is not valid, as the token's
-        position and a message.
+    scheme: the scheme of the tags.
+    RETURNS: the tags in IOB2, with "" for annotation that is missing or invalid; and the invalid tags, each as the
+        position of its token and a message.
     """
     iob2: list[str] = []
-    wrong: list[tuple[int, str]] = []
-    label = ""  # of the entity that the next token may continue
-    broken = ""  # label of an entity without a start: said once
+    invalid: list[tuple[int, str]] = []
+    label = ""  # The label of the entity that the next token may continue.
+    broken = ""  # The label of an entity without a start, which is reported once.
     start = 0
 
     def leave_open(end: int) -> None:
-        """Take an entity that ends without its L- as missing."""
-        wrong.append((start, f"the entity that starts with '{tags[start]}' has no end: it is taken as missing."))
+        """Treat an entity that ends without its L- as missing."""
+        invalid.append((start, f"the entity that starts with '{tags[start]}' has no end. It is treated as missing."))
         iob2[start:end] = [""] * (end - start)
 
     for i, tag in enumerate(tags):
@@ -76,7 +76,7 @@ def to_iob2(tags: Sequence[str], scheme: Scheme) -> tuple[list[str], list[tuple[
         if scheme is Scheme.biluo and label and not continues:
             leave_open(i)
         if prefix == "" and tag not in MISSING:
-            wrong.append((i, f"'{tag}' is not an entity tag, such as O or B-PER: it is taken as missing."))
+            invalid.append((i, f"'{tag}' is not an entity tag such as O or B-PER. It is treated as missing."))
         if prefix in ("", "O"):
             iob2.append(prefix)
             label = broken = ""
@@ -89,31 +89,31 @@ def to_iob2(tags: Sequence[str], scheme: Scheme) -> tuple[list[str], list[tuple[
             broken = ""
         else:
             if tag_label != broken:
-                before = f"'{tags[i - 1]}'" if i else "the sentence's start"
-                wrong.append((i, f"'{tag}' follows {before}, so its entity has no start: it is taken as missing."))
+                place = f"follows '{tags[i - 1]}'" if i else "starts the sentence"
+                invalid.append((i, f"'{tag}' {place}, so its entity has no start. It is treated as missing."))
             iob2.append("")
             label, broken = "", ("" if prefix == "L" else tag_label)
     if scheme is Scheme.biluo and label:
         leave_open(len(tags))
-    return iob2, wrong
+    return iob2, invalid
 
 
 def join_tags(tags: Sequence[str]) -> str | None:
-    """Give the one tag of words that become one token.
+    """Return the tag of a token that consists of several words.
 
-    tags: the words' tags in IOB2.
-    RETURNS: the tag, or None if an entity starts or ends between the words.
+    tags: the tags of the words in IOB2.
+    RETURNS: the tag of the token, or None if an entity starts or ends between the words.
     """
     first, *others = tags
     inside = f"I-{first[2:]}" if first[2:] else first
     return first if all(tag == inside for tag in others) else None
 
 
-def take_as_missing(tags: list[str], position: int) -> None:
-    """Take a token, its entity and the entity that goes on behind it as missing, in place.
+def remove_entity(tags: list[str], position: int) -> None:
+    """Treat a token, its entity and the entity that continues after it as missing, in place.
 
     tags: tags in IOB2.
-    position: the token's.
+    position: the position of the token.
     """
     start = end = position
     while tags[start].startswith("I-"):
@@ -124,7 +124,7 @@ def take_as_missing(tags: list[str], position: int) -> None:
 
 
 def _split(tag: str) -> tuple[str, str]:
-    """Give a tag's prefix, in BILUO's letters, and label; outside and missing have the prefixes "O" and ""."""
+    """Return the prefix of a tag, in the letters of BILUO, and its label; ("O", "") if outside, ("", "") if missing."""
     match = TAG.fullmatch(tag)
     if match is None:
         return (tag if tag == OUTSIDE else ""), ""

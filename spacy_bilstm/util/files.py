@@ -1,4 +1,4 @@
-"""Files that are whole or not there. What a command writes passes through here."""
+"""Write files and directories so that none is left half-written."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
-    """Write a file beside its target and rename it when it is complete.
+    """Write a file next to its target and rename it when it is complete.
 
-    target: the file to write; its directory is made if it is missing.
-    RETURNS: the path to write to. If the block raises, that file is removed and the target stays as it was.
+    target: the file to write; its directory is created if it is missing.
+    RETURNS: the path to write to. If the block raises, this file is removed and the target stays as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -27,10 +27,11 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def directory_written_whole(target: Path) -> Iterator[Path]:
-    """Write a directory beside its target and put it in its place when it is complete.
+    """Write a directory next to its target and rename it when it is complete.
 
-    target: the directory to write; what it held before is replaced as a whole.
-    RETURNS: the path of the directory to fill. If the block raises, that is removed and the target stays as it was.
+    target: the directory to write; a directory that exists there is replaced as a whole.
+    RETURNS: the path of the directory to create and fill. If the block raises, this directory is removed and the target
+        stays as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft, old = (target.with_name(f".{target.name}.{os.getpid()}.{part}") for part in ("part", "old"))

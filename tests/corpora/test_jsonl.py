@@ -1,4 +1,4 @@
-"""JSONL: texts with spans, tokens with tags, categories; a span that is not one of tokens leaves them unknown."""
+"""JSONL: each line becomes a text with annotation, and every problem has its line."""
 
 import json
 from typing import Any
@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
+from spacy_bilstm.corpora.corpus_file import CorpusFile
+from spacy_bilstm.corpora.docs import make_doc
 from spacy_bilstm.corpora.jsonl import read_jsonl
 from spacy_bilstm.corpora.problems import Problems
 
@@ -17,9 +19,9 @@ TEXT = "Ann Lee left Rio."
 
 
 def read(*records: dict[str, Any]) -> tuple[list[Doc], Problems]:
-    problems = Problems()
-    lines = [json.dumps(record) for record in records]
-    return list(read_jsonl(lines, NLP, "x.jsonl", problems)), problems
+    file = CorpusFile("x.jsonl", [json.dumps(record) for record in records])
+    docs = [make_doc(text, NLP.vocab, file) for text in read_jsonl(file, NLP, None)]
+    return [doc for doc in docs if doc is not None], file.problems
 
 
 def entity_tags(doc: Doc) -> list[str]:
@@ -27,7 +29,7 @@ def entity_tags(doc: Doc) -> list[str]:
 
 
 @pytest.mark.parametrize("key", ["spans", "entities", "ents"])
-def test_spans_in_characters_become_entities(key: str) -> None:
+def test_spans_of_characters_become_entities(key: str) -> None:
     spans = [[0, 7, "PER"], {"start": 13, "end": 16, "label": "LOC", "token_start": 3}]
     (doc, plain), problems = read({"text": TEXT, key: spans, "answer": "accept"}, {"text": "No.", key: []})
     assert problems == Problems()
@@ -36,7 +38,7 @@ def test_spans_in_characters_become_entities(key: str) -> None:
     assert entity_tags(plain) == ["O", "O"]
 
 
-def test_tokens_with_tags_and_parts_of_speech() -> None:
+def test_tokens_have_entity_tags_and_parts_of_speech() -> None:
     record = {"tokens": ["Ann", "left"], "tags": ["U-PER", "O"], "pos_tags": ["NNP", "VBD"]}
     (doc,), problems = read(record)
     assert problems == Problems()
@@ -44,68 +46,57 @@ def test_tokens_with_tags_and_parts_of_speech() -> None:
     assert [token.tag_ for token in doc] == ["NNP", "VBD"]
 
 
-def test_prodigys_tokens_keep_their_text() -> None:
+def test_an_invalid_tag_is_a_warning_and_missing() -> None:
+    (doc,), problems = read({"tokens": ["Ann", "left"], "ner_tags": ["B-PER", "I-X"]})
+    assert entity_tags(doc) == ["B-PER", ""]
+    (warning,) = problems.warnings
+    assert str(warning).startswith("x.jsonl, line 1: token 2: 'I-X' follows 'B-PER'")
+
+
+def test_tokens_of_prodigy_keep_the_text() -> None:
     tokens = [{"text": "Ann", "start": 0, "end": 3, "id": 0}, {"text": "!?", "start": 3, "end": 5, "id": 1}]
     (doc,), _ = read({"text": "Ann!?", "tokens": tokens, "spans": [[0, 3, "PER"]]})
     assert (doc.text, [token.text for token in doc], entity_tags(doc)) == ("Ann!?", ["Ann", "!?"], ["B-PER", "O"])
 
 
-def test_categories_without_entities_leave_them_missing() -> None:
+def test_categories_without_entities_leave_the_entities_missing() -> None:
     (doc,), problems = read({"text": TEXT, "cats": {"NEWS": 1, "SPORT": False}, "spans": None})
     assert problems == Problems()
     assert doc.cats == {"NEWS": 1.0, "SPORT": 0.0}
     assert not doc.has_annotation("ENT_IOB")
 
 
-@pytest.mark.parametrize(
-    ("spans", "tags"),
-    [
-        ([[0, 5, "PER"]], ["", "", "O", "O", "O"]),
-        ([[0, 8, "PER"]], ["", "", "O", "O", "O"]),
-        ([[0, 7, "PER"], [4, 12, "X"]], ["B-PER", "I-PER", "", "O", "O"]),
-    ],
-)
-def test_spans_that_do_not_fit_leave_their_tokens_missing(spans: list[Any], tags: list[str]) -> None:
-    (_, doc), problems = read({"text": "Before"}, {"text": TEXT, "spans": spans})
-    assert entity_tags(doc) == tags
+def test_a_span_that_is_not_made_of_words_is_a_warning_with_its_line() -> None:
+    (_, doc), problems = read({"text": "Before"}, {"text": TEXT, "spans": [[0, 5, "PER"]]})
+    assert entity_tags(doc) == ["", "", "O", "O", "O"]
     (warning,) = problems.warnings
-    assert str(warning).startswith("x.jsonl, line 2: the span ")
+    assert str(warning).startswith("x.jsonl, line 2: the span 0-5 'Ann L' PER does not start and end with words")
 
 
-def test_what_was_not_accepted_is_left_out_and_said() -> None:
+def test_a_line_that_was_not_accepted_is_skipped_with_a_warning() -> None:
     docs, problems = read({"text": TEXT, "spans": [], "answer": "reject"})
     assert docs == []
-    assert str(problems.warnings[0]) == "x.jsonl, line 1: its answer is 'reject', so the line is left out."
+    assert str(problems.warnings[0]) == "x.jsonl, line 1: the answer is 'reject', so this line is skipped."
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "not JSON"),
-        ("[]", "not a JSON object"),
-        ("{}", "neither 'text' nor 'tokens'"),
-        ('{"text": " "}', "the 'text' is not a string with a word in it"),
-        ('{"text": "a", "spans": [[0, 2, "X"]]}', "the span 0-2 is not within the text, which has 1 characters"),
-        ('{"text": "a", "spans": [[0, 1]]}', "the span [0, 1] is not [start, end, label]"),
-        ('{"text": "a", "spans": [], "ents": []}', "both 'spans' and 'ents'"),
-        ('{"text": "a", "tags": ["O"]}', "1 'tags' for no 'tokens'"),
-        ('{"tokens": ["a"], "tags": ["O", "O"]}', "2 'tags' for 1 'tokens'"),
-        ('{"tokens": ["a"], "tags": [3]}', "the 'tags' are not a list of strings"),
-        ('{"tokens": "a"}', "the 'tokens' are not a list of words"),
-        ('{"tokens": ["a"], "text": "b"}', "the 'tokens' do not spell the 'text'"),
-        ('{"text": "a", "cats": ["X"]}', "the 'cats' are not an object of scores"),
-        ('{"text": "a", "spans": 3}', "the 'spans' are not a list"),
+        ("{", "this line is not JSON"),
+        ("[]", "this line is not a JSON object"),
+        ('{"tokens": ["a"], "tags": [3]}', "'tags' is not a list of strings"),
+        ("{}", "there is neither 'text' nor 'tokens'"),
     ],
 )
-def test_what_cannot_be_read_is_an_error(line: str, message: str) -> None:
-    problems = Problems()
-    assert list(read_jsonl(["", line], NLP, "x.jsonl", problems)) == []
-    (error,) = problems.errors
+def test_a_line_that_cannot_be_read_is_an_error(line: str, message: str) -> None:
+    file = CorpusFile("x.jsonl", ["", line])
+    assert list(read_jsonl(file, NLP, None)) == []
+    (error,) = file.problems.errors
     assert str(error).startswith(f"x.jsonl, line 2: {message}")
 
 
 @given(st.text("Ab .é🙂\n", min_size=1), st.data())
-def test_any_text_keeps_its_text_and_any_span_its_tokens(text: str, data: st.DataObject) -> None:
+def test_any_text_keeps_its_characters_and_any_span_its_tokens(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))
     docs, problems = read({"text": text, "spans": [[start, end, "X"]]})

@@ -1,4 +1,4 @@
-"""The sample corpus: the first data that a user sees is well-formed, consistent and split without overlap."""
+"""The sample corpus: well-formed, consistent and split without overlap."""
 
 from collections import Counter
 from itertools import pairwise
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import spacy
 
-from spacy_bilstm.corpora.conllu import Sentence, read_sentences, sentence_to_doc
-from spacy_bilstm.corpora.problems import Problems
+from spacy_bilstm.corpora import Problems, read_corpus
+from spacy_bilstm.corpora.conllu import Sentence, read_sentences
+from spacy_bilstm.corpora.corpus_file import CorpusFile
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample"
 SPLITS = ("train", "dev", "test")
@@ -21,12 +22,11 @@ UPOS_OF_XPOS = {
     ",": "PUNCT", ":": "PUNCT", "-LRB-": "PUNCT", "-RRB-": "PUNCT", "``": "PUNCT", "''": "PUNCT", "HYPH": "PUNCT",
     "$": "SYM", "ADD": "X", "NFP": "PUNCT SYM",
 }  # fmt: skip
-"""The Penn tags of the corpus, each with the universal tags that it goes with."""
+"""The Penn tags of the corpus, each with its possible universal tags."""
 
 
 def read_split(split: str) -> list[Sentence]:
-    with (SAMPLE / f"{split}.conllu").open(encoding="utf8") as lines:
-        return list(read_sentences(lines, split, Problems()))
+    return list(read_sentences(CorpusFile.read(SAMPLE / f"{split}.conllu", Problems())))
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +34,14 @@ def sentences() -> dict[str, list[Sentence]]:
     return {split: read_split(split) for split in SPLITS}
 
 
-def test_there_are_at_least_500_sentences_in_three_splits(sentences: dict[str, list[Sentence]]) -> None:
+def test_the_three_splits_have_at_least_500_sentences(sentences: dict[str, list[Sentence]]) -> None:
     sizes = {split: len(sentences[split]) for split in SPLITS}
     assert sum(sizes.values()) >= 500
     assert sizes["train"] > 2 * sizes["dev"] > 0
     assert sizes["test"] > 50
 
 
-def test_no_sentence_stands_twice(sentences: dict[str, list[Sentence]]) -> None:
+def test_no_sentence_or_id_occurs_twice(sentences: dict[str, list[Sentence]]) -> None:
     every = [sentence for split in SPLITS for sentence in sentences[split]]
     texts = Counter(" ".join(word.form.lower() for word in sentence.words) for sentence in every)
     ids = Counter(sentence.comments["sent_id"] for sentence in every)
@@ -61,17 +61,15 @@ def test_tags_lemmas_and_entities_are_complete_and_valid(sentences: dict[str, li
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_the_words_are_those_of_spacys_tokenizer(sentences: dict[str, list[Sentence]], split: str) -> None:
-    """Nothing is lost by tokenisation between training on this corpus and annotating plain text."""
+def test_spacys_tokenizer_finds_the_words(split: str) -> None:
+    """Plain text has the same tokens as the corpus that a pipeline is trained on."""
     nlp = spacy.blank("en")
-    for sentence in sentences[split]:
-        doc = sentence_to_doc(sentence, nlp.vocab, split, Problems())
-        assert doc is not None
+    for doc in read_corpus(SAMPLE / f"{split}.conllu").docs:
         assert [token.text for token in doc] == [token.text for token in nlp.make_doc(doc.text)]
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_every_kind_of_entity_and_tag_is_well_represented(sentences: dict[str, list[Sentence]], split: str) -> None:
+def test_every_entity_label_and_most_tags_are_frequent(sentences: dict[str, list[Sentence]], split: str) -> None:
     words = [word for sentence in sentences[split] for word in sentence.words]
     entities = Counter(word.misc["NER"][2:] for word in words if word.misc["NER"][0] == "B")
     assert all(entities[label] >= 15 for label in ("PER", "ORG", "LOC"))
