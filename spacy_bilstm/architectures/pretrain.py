@@ -1,4 +1,4 @@
-"""The objective of `spacy pretrain`. Docs come in, guesses at each token's neighbours go out."""
+"""The architecture of an objective for `spacy pretrain`: predict the neighbours of each token."""
 
 from collections.abc import Callable
 
@@ -7,30 +7,32 @@ from spacy.vocab import Vocab
 from thinc.api import Model, chain, list2array
 from thinc.types import Floats2d
 
-from ..bridge.language_model import N_HASHES, compute_neighbour_loss
+from ..bridge.encoder_layer import with_torch_encoder
 from ..bridge.model_types import DocScoresModel, EncoderModel, Tok2VecModel
-from ..bridge.rows import with_rows
+from ..bridge.neighbour_loss import N_HASHES, compute_neighbour_loss
 from ..bridge.shim import TorchShim
 from ..nn.language_model import BidirectionalLanguageModel
-from ..nn.recurrent import RecurrentEncoder
+from ..nn.recurrent_encoder import RecurrentEncoder
 
 
 def build_pretrain_bilm_v1(
     maxout_pieces: int = 3, hidden_size: int = 300, n_buckets: int = 500
 ) -> Callable[[Vocab, Tok2VecModel], DocScoresModel]:
-    """Pretrain a tok2vec as a forward and a backward language model; takes the place of `spacy.PretrainCharacters.v1`.
+    """Pretrain a tok2vec as a forward and a backward language model; replaces `spacy.PretrainCharacters.v1`.
 
-    The forward direction's state at a token predicts the next word, the backward direction's the word before
-    (Peters et al. 2018). The two are read before the encoder's layer norm, so neither has seen what it is to predict.
-    Words are hashed by their ORTH into buckets in four independent ways, and all four are predicted (Medini et al.
-    2019): the cost is the same for any vocabulary.
+    The state of the forward direction at a token predicts the next word, that of the backward direction the word before
+    (Peters et al. 2018). The model reads both states before the encoder's layer norm, so neither has seen the word that
+    it predicts. Four independent hashes put each word's ORTH into buckets, and the model predicts all four (Medini et
+    al. 2019), so the cost is the same for any vocabulary.
 
     maxout_pieces: number of linear maps whose maximum is the hidden layer between states and prediction, >= 1.
     hidden_size: width of the hidden layer, >= 1.
-    n_buckets: number of buckets of each of the four hashes, >= 2. More tell more words apart, at more cost.
-    RETURNS: a function of the vocab and the tok2vec that gives the model which `spacy pretrain` trains. The tok2vec
-        needs one bidirectional layer of `spacy-bilstm.RecurrentEncoder.v1` that concatenates its directions, on an
-        embedding in which a token's vector depends on that token alone. The function raises a ValueError for others.
+    n_buckets: number of buckets of each of the four hashes, >= 2. More buckets distinguish more words, at a higher
+        cost.
+    RETURNS: a function that takes the vocab and the tok2vec, and returns the model that `spacy pretrain` trains. The
+        tok2vec needs one bidirectional layer of `spacy-bilstm.RecurrentEncoder.v1` that concatenates its directions, on
+        an embedding that computes each token's vector from that token alone. The function raises a ValueError for other
+        tok2vecs.
     RAISES: ValueError for a number outside its range.
     """
     sizes = {"maxout_pieces": (maxout_pieces, 1), "hidden_size": (hidden_size, 1), "n_buckets": (n_buckets, 2)}
@@ -45,11 +47,13 @@ def build_pretrain_bilm_v1(
 
 
 def make_objective(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, n_buckets: int) -> DocScoresModel:
-    """Make the model that `spacy pretrain` trains. `build_pretrain_bilm_v1` documents the arguments.
+    """Make the model that `spacy pretrain` trains.
 
-    RETURNS: the model, from docs to scores as `compute_neighbour_loss` takes them, which is its attribute `loss`. Its
-        reference `tok2vec` is the tok2vec, with which it shares all weights but those of the layers on top.
-    RAISES: ValueError for a tok2vec whose directions are not apart.
+    tok2vec: the tok2vec to pretrain.
+    maxout_pieces, hidden_size, n_buckets: arguments of `build_pretrain_bilm_v1`.
+    RETURNS: the model, from docs to scores for `compute_neighbour_loss`, which is its attribute `loss`. Its reference
+        `tok2vec` is the tok2vec. The two share all weights except those of the layers on top.
+    RAISES: ValueError for a tok2vec that does not keep its directions apart.
     """
     neighbours = _predict_neighbours(tok2vec, maxout_pieces, hidden_size, n_buckets)
     language_model: DocScoresModel = chain(tok2vec.get_ref("embed"), neighbours, list2array())
@@ -57,7 +61,7 @@ def make_objective(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, 
         "bidirectional_language_model",
         _forward,
         init=_init,
-        # The tok2vec is not called, but it is what is saved. As it comes first, its shim updates the weights of both.
+        # Nothing calls the tok2vec, but spaCy saves it. It comes first, so its shim updates the shared weights.
         layers=[tok2vec, language_model],
         refs={"tok2vec": tok2vec},
         attrs={"loss": compute_neighbour_loss},
@@ -67,7 +71,7 @@ def make_objective(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, 
 def _predict_neighbours(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, n_buckets: int) -> EncoderModel:
     encode: EncoderModel | None = tok2vec.get_ref("encode") if tok2vec.has_ref("encode") else None
     shim = encode.shims[0] if encode is not None and encode.shims else None
-    alternative = "For other models there is spacy.PretrainCharacters.v1, which predicts masked words."
+    alternative = "For other models, use spacy.PretrainCharacters.v1, which predicts masked words."
     if encode is None or not isinstance(shim, TorchShim) or not isinstance(shim.module, RecurrentEncoder):
         raise ValueError(
             f"spacy-bilstm.PretrainBiLM.v1 can't pretrain '{tok2vec.name}', which has no recurrent encoder. Use "
@@ -78,10 +82,10 @@ def _predict_neighbours(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: 
         module = BidirectionalLanguageModel(shim.module, maxout_pieces, hidden_size, n_scores)
     except ValueError as error:
         raise ValueError(
-            "spacy-bilstm.PretrainBiLM.v1 can't pretrain this tok2vec, as a state of its encoder may have seen the "
-            f"word that it is to predict. {error} {alternative}"
+            "spacy-bilstm.PretrainBiLM.v1 can't pretrain this tok2vec, because a state of its encoder may have seen "
+            f"the word that it predicts. {error} {alternative}"
         ) from error
-    return with_rows(
+    return with_torch_encoder(
         "neighbours", module, nI=encode.get_dim("nI"), nO=2 * n_scores, mixed_precision=shim.mixed_precision
     )
 

@@ -1,1 +1,1 @@
-"""Torch modules only, tensors in and tensors out; nothing here knows thinc or spaCy."""
+"""Torch modules: tensors in, tensors out, without thinc or spaCy."""

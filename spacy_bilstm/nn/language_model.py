@@ -1,4 +1,4 @@
-"""A forward and a backward language model on an encoder. Rows come in, scores of both neighbours go out."""
+"""A forward and a backward language model on the layer of a recurrent encoder."""
 
 from __future__ import annotations
 
@@ -7,32 +7,34 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from .dropout import locked_dropout
 from .layout import PackedLayout
-from .recurrent import MERGES, RecurrentEncoder, RecurrentLayer, locked_dropout
+from .recurrent_encoder import RecurrentEncoder
+from .recurrent_layer import RecurrentLayer
 
 
 class BidirectionalLanguageModel(nn.Module):
-    """Predicts each row's next neighbour from the forward direction, and the one before from the backward direction.
+    """Predicts the next token from the forward direction, and the token before from the backward direction.
 
-    The recurrent weights are the encoder's own. Its layer norm is left out: the mean and variance of a row are of both
-    directions, so each would learn something of what it is to predict. Both directions share the layers on top, as in
-    Peters et al. (2018) they share the softmax.
+    The recurrent weights are the encoder's own. The model leaves out the encoder's layer norm: its mean and variance
+    come from both directions, so each direction would learn something about the token that it predicts. Both directions
+    share the layers on top, as they share the softmax in Peters et al. (2018).
     """
 
     def __init__(self, encoder: RecurrentEncoder, maxout_pieces: int, hidden_width: int, n_scores: int) -> None:
-        """Share the layer of an encoder and set up freshly initialised layers on top of it.
+        """Share the layer of an encoder, and make newly initialised layers on top of it.
 
-        encoder: an encoder with one bidirectional layer whose directions are concatenated.
+        encoder: an encoder with one bidirectional layer that concatenates its directions.
         maxout_pieces: number of linear maps whose maximum is the hidden layer (Goodfellow et al. 2013), >= 1.
         hidden_width: width of the hidden layer, >= 1.
-        n_scores: number of scores for a neighbour, >= 1.
+        n_scores: number of scores for each neighbour, >= 1.
         RAISES: ValueError for another encoder.
         """
         super().__init__()
         layer = cast(RecurrentLayer, encoder.layers[0])
-        if len(encoder.layers) > 1 or not layer.bidirectional or layer.merge is not MERGES["concat"]:
+        if len(encoder.layers) > 1 or not layer.bidirectional or not layer.merge.concatenates:
             raise ValueError(
-                "The two directions of a recurrent encoder are apart only if it has one bidirectional layer that "
+                "A recurrent encoder keeps its two directions apart only if it has one bidirectional layer that "
                 'concatenates them. Set depth = 1, bidirectional = true and merge = "concat".'
             )
         self.layer = layer
@@ -44,9 +46,9 @@ class BidirectionalLanguageModel(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise all weights afresh, those of the encoder's layer, too, from torch's random generator.
+        """Initialise all weights, including those of the encoder's layer, from torch's random generator.
 
-        The output layer is zero, so that at first all neighbours are as likely.
+        The output layer is zero, so that all neighbours are equally likely at first.
         """
         self.layer.reset_parameters()
         nn.init.xavier_uniform_(self.hidden.weight)
@@ -56,21 +58,21 @@ class BidirectionalLanguageModel(nn.Module):
         nn.init.zeros_(self.output.bias)
 
     def forward(
-        self, rows: Tensor, lengths: Sequence[int], training: bool = False, output_dropout: float = 0.0
+        self, vectors: Tensor, lengths: Sequence[int], training: bool = False, output_dropout: float = 0.0
     ) -> Tensor:
-        """Score the neighbours of each row.
+        """Score the neighbours of each token.
 
-        rows: the documents' rows, one document after the other. Shape `(n_rows, input_width)`.
-        lengths: number of rows of each document, each >= 0; they sum to n_rows.
-        training: whether dropout applies: `output_dropout` and the encoder's own `recurrent_dropout`.
+        vectors: token vectors, document after document. Shape `(n_tokens, input_width)`.
+        lengths: number of tokens of each document, each >= 0. They sum to n_tokens.
+        training: whether to apply dropout: `output_dropout` and the encoder's own `recurrent_dropout`.
         output_dropout: rate of locked dropout on the states of both directions, 0 <= rate < 1.
-        RETURNS: the scores of the next neighbour, and then those of the one before. Shape `(n_rows, 2 * n_scores)`.
+        RETURNS: the scores of the next token, then those of the token before. Shape `(n_tokens, 2 * n_scores)`.
         """
-        if rows.shape[0] == 0:
-            return rows.new_zeros((0, 2 * self.output.out_features))
-        layout = PackedLayout.from_lengths(lengths, rows.device)
+        if vectors.shape[0] == 0:
+            return vectors.new_zeros((0, 2 * self.output.out_features))
+        layout = PackedLayout.from_lengths(lengths, vectors.device)
         recurrent_dropout = self.recurrent_dropout if training else 0.0
-        states: Tensor = self.layer(rows[layout.to_packed], layout.batch_sizes, recurrent_dropout)
+        states: Tensor = self.layer(vectors[layout.to_packed], layout.batch_sizes, recurrent_dropout)
         if training:
             states = locked_dropout(states, layout.document, len(layout.order), output_dropout)
         directions = states[layout.from_packed].unflatten(1, (2, -1))

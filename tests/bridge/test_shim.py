@@ -15,7 +15,7 @@ from thinc.shims.shim import Shim
 from torch import Tensor, nn
 
 from spacy_bilstm.bridge.shim import TorchShim
-from spacy_bilstm.nn.recurrent import RecurrentEncoder
+from spacy_bilstm.nn.recurrent_encoder import RecurrentEncoder
 
 ROWS = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
 

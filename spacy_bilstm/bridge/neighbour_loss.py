@@ -1,4 +1,4 @@
-"""What a language model's scores are worth. Docs and scores come in, a loss and its gradient go out."""
+"""The loss of a language model that predicts the hashed neighbours of each token."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from thinc.api import Ops
 from thinc.types import Floats2d
 
 from .convert import array_to_tensor, tensor_to_array
-from .word_types import hash_attributes
+from .hashing import hash_attributes
 
 N_HASHES = 4
-"""How many hashes a word has: as many as thinc's hash function gives."""
-_NO_WORD = 0  # what comes before the first and after the last token
+"""Number of hashes of a word, as many as thinc's hash function returns."""
+_NO_WORD = 0  # the neighbour before the first token and after the last one
 
 
 def compute_neighbour_loss(ops: Ops, docs: list[Doc], prediction: Floats2d) -> tuple[float, Floats2d]:
-    """Compare the scores of each token's neighbours with the words that are there.
+    """Compute the loss of the scores of each token's neighbours, and its gradient.
 
     ops: thinc's operations for the arrays.
     docs: the docs.
-    prediction: scores (logits) of the buckets of the next word, and then of those of the word before: for each of the
-        four hashes as many as it has buckets. Shape `(n_tokens, 2 * 4 * n_buckets)`.
+    prediction: scores (logits) of the buckets of the next word, then those of the word before: one score for each
+        bucket of each of the four hashes. Shape `(n_tokens, 2 * 4 * n_buckets)`.
     RETURNS: the loss, and the gradient of its mean. The loss of a token is the mean cross-entropy of its neighbours'
-        hashes, in nats; the losses of all tokens are added up.
+        hashes, in nats. The result is the sum over all tokens.
     """
     n_buckets = prediction.shape[1] // (2 * N_HASHES)
     scores = array_to_tensor(prediction, torch.device("cuda" if ops.device_type == "gpu" else "cpu"))
@@ -45,7 +45,7 @@ def find_buckets(docs: list[Doc], n_buckets: int) -> NDArray[numpy.int64]:
 
     docs: the docs.
     n_buckets: number of buckets of each hash.
-    RETURNS: the buckets of the next word and of the word before, of all docs' tokens. Shape `(n_tokens, 2, 4)`.
+    RETURNS: the buckets of the next word and of the word before, for the tokens of all docs. Shape `(n_tokens, 2, 4)`.
     """
     padded = [numpy.pad(doc.to_array(ORTH), 1, constant_values=_NO_WORD) for doc in docs]
     following = numpy.concatenate([words[2:] for words in padded])
