@@ -91,7 +91,7 @@ def test_config_overrides_the_encoder(name: str) -> None:
     pipe = spacy.blank("en").create_pipe(name, config=config)
     (encoder,) = [node for node in pipe.model.walk() if node.name == "recurrent_encoder"]
     assert encoder.get_dim("nO") == WIDTH
-    assert encoder.shims[0].module.layers[0].cell == "gru"
+    assert encoder.shims[0].module.layers[0].cell.name == "gru"
     nlp = make_nlp(name, config)
     model = nlp.config["components"][name]["model"]
     assert model.get("tok2vec", model)["encode"]["cell"] == "gru"
