@@ -1,21 +1,128 @@
-"""The parts of plots that several benchmarks draw."""
+"""The plots of the benchmarks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .report import format_count
-from .rounds import Quartiles
+from ..util.plots import new_figure
+from .encoder import EncoderComparison
+from .labels import format_count, shorten_names
+from .rounds import Quartiles, get_quartiles
+from .scaling import SENTENCE_WORDS, ScalingComparison
+from .speed import SpeedComparison
+from .training import TrainingComparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
-def draw_bars(axes: Axes, numbers: Sequence[float], spread: Sequence[Sequence[float]] | None = None) -> None:
-    """Draw a bar for each number, from the top down, and write the number beside it.
+def draw_speed(comparison: SpeedComparison) -> Figure:
+    """Draw each pipeline's speed, latency and peak memory.
 
-    spread: how far a line at each bar's end reaches to the left, and how far to the right.
+    comparison: the result of `compare_speed`.
+    RETURNS: the figure, with three plots.
+    RAISES: PlotsMissingError if Matplotlib is not installed.
+    """
+    results, settings = comparison.results, comparison.settings
+    figure, (speeds, latencies, memory) = new_figure(3, 4.0, 1.6 + 0.6 * len(results), settings.title)
+    _draw_speed_bars(speeds, [result.words_per_second for result in results])
+    speeds.set_xlabel("words per second (line: quartiles)")
+    for marker, percentile in zip("o|x", results[0].latency_ms, strict=True):
+        values = [result.latency_ms[percentile] for result in results]
+        latencies.plot(values, range(len(results)), marker, color="black", label=percentile, markersize=7)
+    latencies.set_xlabel(f"milliseconds for a text of {settings.latency_words} words")
+    latencies.margins(x=0.1)
+    latencies.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    latencies.set_xlim(left=0)
+    _draw_bars(memory, [result.peak_memory / 1e6 for result in results])
+    memory.set_xlabel("peak memory, MB")
+    _label_bars((speeds, latencies, memory), shorten_names([result.pipeline for result in results]))
+    return figure
+
+
+def draw_scaling(comparison: ScalingComparison) -> Figure:
+    """Draw each pipeline's speed over the length of documents and over the batch size, and its memory over the length.
+
+    comparison: the result of `compare_scaling`.
+    RETURNS: the figure, with three plots.
+    RAISES: PlotsMissingError if Matplotlib is not installed.
+    """
+    figure, (over_lengths, over_sizes, memory) = new_figure(3, 4.5, 3.5, comparison.settings.title)
+    over_sizes.sharey(over_lengths)
+    names = shorten_names(comparison.pipelines)
+    lines = [comparison.results[i :: len(names)] for i in range(len(names))]
+    for axes, axis in ((over_lengths, "length"), (over_sizes, "batch_size")):
+        chosen = [[result for result in line if result.setting.axis == axis] for line in lines]
+        positions = [result.setting.position for result in chosen[0]]
+        _draw_lines(axes, positions, [[result.words_per_second for result in line] for line in chosen], names)
+        _set_log_x(axes, positions)
+        _set_log_y(axes)
+        axes.set_ylabel("words per second")
+    for line, name in zip(lines, names, strict=True):
+        by_length = {result.setting.length: result for result in line if result.setting.axis == "length"}
+        peaks = [result.peak_memory / 1e6 for result in by_length.values()]
+        memory.plot(list(by_length), peaks, marker="o", label=name)
+        _set_log_x(memory, list(by_length))
+    _start_at_zero(memory)
+    memory.set_ylabel("peak memory, MB")
+    for axes in (over_lengths, memory):
+        axes.set_xlabel("words in a document")
+    over_sizes.set_xlabel(f"documents in a batch (of {SENTENCE_WORDS} words each)")
+    memory.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def draw_training(comparison: TrainingComparison) -> Figure:
+    """Draw each config's training speed, and its peak memory over the epochs.
+
+    comparison: the result of `compare_training`.
+    RETURNS: the figure, with two plots.
+    RAISES: PlotsMissingError if Matplotlib is not installed.
+    """
+    results = comparison.results
+    names = shorten_names([result.config for result in results])
+    figure, (speeds, memory) = new_figure(2, 4.5, 3.2, comparison.settings.title)
+    _draw_speed_bars(speeds, [result.words_per_second for result in results])
+    speeds.set_xlabel("words per second in training (line: quartiles)")
+    _label_bars([speeds], names)
+    for name, result in zip(names, results, strict=True):
+        peaks = [epoch.usage.peak_memory / 1e6 for epoch in result.epochs]
+        memory.plot(range(1, len(peaks) + 1), peaks, marker="o", label=name)
+    _start_at_zero(memory)
+    memory.set_xticks(range(1, len(results[0].epochs) + 1))
+    memory.set_xlabel("epoch")
+    memory.set_ylabel("peak memory so far, MB")
+    memory.legend(frameon=False)
+    return figure
+
+
+def draw_encoders(comparison: EncoderComparison) -> Figure:
+    """Draw each encoder's speed in prediction and training, and its share of the machine's matrix-multiply speed.
+
+    comparison: the result of `compare_encoders`.
+    RETURNS: the figure, with three plots.
+    RAISES: PlotsMissingError if Matplotlib is not installed.
+    """
+    results, n_words = comparison.results, comparison.settings.n_words
+    figure, (predict, train, share) = new_figure(3, 4.0, 3.0, comparison.settings.title)
+    for axes, task in ((predict, "predict"), (train, "train")):
+        speeds = [[n_words / getattr(turn, task) for turn in result.rounds] for result in results]
+        _draw_speed_bars(axes, [get_quartiles(numbers) for numbers in speeds])
+    predict.set_xlabel("words per second, prediction")
+    train.set_xlabel("words per second, forward and backward")
+    _draw_bars(share, [100 * result.matmul_share for result in results])
+    share.set_xlim(0, 100)
+    share.set_xlabel("% of the machine's matrix-multiply speed")
+    _label_bars((predict, train, share), [result.name for result in results])
+    return figure
+
+
+def _draw_bars(axes: Axes, numbers: Sequence[float], spread: Sequence[Sequence[float]] | None = None) -> None:
+    """Draw a bar for each number, from top to bottom, with the number beside it.
+
+    spread: lengths of the error bars to the left, and to the right.
     """
     bars = axes.barh(range(len(numbers)), numbers, xerr=spread, capsize=4, height=0.6)
     axes.bar_label(bars, [format_count(number) for number in numbers], padding=4)
@@ -24,16 +131,16 @@ def draw_bars(axes: Axes, numbers: Sequence[float], spread: Sequence[Sequence[fl
     axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
-def draw_speeds(axes: Axes, speeds: Sequence[Quartiles]) -> None:
+def _draw_speed_bars(axes: Axes, speeds: Sequence[Quartiles]) -> None:
     """Draw a bar for each median, with a line from the lower to the upper quartile."""
     medians = [quartiles.median for quartiles in speeds]
     below = [quartiles.median - quartiles.lower for quartiles in speeds]
     above = [quartiles.upper - quartiles.median for quartiles in speeds]
-    draw_bars(axes, medians, (below, above))
+    _draw_bars(axes, medians, (below, above))
 
 
-def label_rows(plots: Sequence[Axes], names: Sequence[str]) -> None:
-    """Name the rows of plots that stand side by side, the first row on top. The names stand at the left."""
+def _label_bars(plots: Sequence[Axes], names: Sequence[str]) -> None:
+    """Label the bars of plots that are side by side. Only the left one shows the names."""
     for i, axes in enumerate(plots):
         axes.set_yticks(range(len(names)), names if i == 0 else [""] * len(names))
         axes.set_ylim(len(names) - 0.5, -0.5)
@@ -41,22 +148,22 @@ def label_rows(plots: Sequence[Axes], names: Sequence[str]) -> None:
         axes.tick_params(axis="y", length=0)
 
 
-def start_at_zero(axes: Axes) -> None:
-    """Let the vertical axis start at zero."""
+def _start_at_zero(axes: Axes) -> None:
+    """Make the vertical axis start at zero."""
     axes.set_ylim(0, 1.15 * axes.dataLim.ymax)
 
 
-def set_log_x(axes: Axes, places: Sequence[float]) -> None:
-    """Make the horizontal axis logarithmic, with the places as plain numbers at it."""
+def _set_log_x(axes: Axes, positions: Sequence[float]) -> None:
+    """Make the horizontal axis logarithmic, with the positions as plain numbers."""
     from matplotlib.ticker import NullLocator
 
     axes.set_xscale("log")
-    axes.set_xticks(places, [f"{place:,}" for place in places])
+    axes.set_xticks(positions, [f"{position:,}" for position in positions])
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def set_log_y(axes: Axes) -> None:
-    """Make the vertical axis logarithmic, with plain numbers at it."""
+def _set_log_y(axes: Axes) -> None:
+    """Make the vertical axis logarithmic, with plain numbers."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_yscale("log")
@@ -65,9 +172,11 @@ def set_log_y(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def draw_lines(axes: Axes, places: Sequence[float], lines: Sequence[Sequence[Quartiles]], names: Sequence[str]) -> None:
-    """Draw a line for each name through the medians at the places, in a band from the lower to the upper quartile."""
+def _draw_lines(
+    axes: Axes, positions: Sequence[float], lines: Sequence[Sequence[Quartiles]], names: Sequence[str]
+) -> None:
+    """Draw a line through the medians for each name, in a band from the lower to the upper quartile."""
     for name, numbers in zip(names, lines, strict=True):
-        (drawn,) = axes.plot(places, [quartiles.median for quartiles in numbers], marker="o", label=name)
+        (drawn,) = axes.plot(positions, [quartiles.median for quartiles in numbers], marker="o", label=name)
         lower, upper = ([getattr(quartiles, side) for quartiles in numbers] for side in ("lower", "upper"))
-        axes.fill_between(places, lower, upper, color=drawn.get_color(), alpha=0.2, linewidth=0)
+        axes.fill_between(positions, lower, upper, color=drawn.get_color(), alpha=0.2, linewidth=0)

@@ -1,41 +1,64 @@
-"""`spacy bilstm benchmark encoder`: encoders run side by side in one process."""
+"""Compare our encoder's speed with that of spaCy's encoders, side by side in one process."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import numpy
 import torch
-import typer
 from spacy.util import registry
 from thinc.api import fix_random_seed
 from thinc.types import Floats2d
-from wasabi import msg
 
 from ..bridge.model_types import EncoderModel
 from ..util.machine import describe_machine
-from ..util.plots import new_figure
-from . import options
-from .charts import draw_bars, draw_speeds, label_rows
-from .report import check_plot, end_after, format_count, write_plot, write_report
-from .rounds import get_quartiles, get_ratio, interleave
+from .comparison import Comparison
+from .rounds import get_ratio, interleave
 
 OURS = "spacy-bilstm.BiLSTMEncoder.v1"
 _LSTM = "spacy.TorchBiLSTMEncoder.v1"
 _CNN = "spacy.MaxoutWindowEncoder.v2"
 _CNN_DEPTH, _WINDOW, _PIECES = 4, 1, 3
+_MATRIX_PRODUCT = "matrix product"
+
+
+@dataclass
+class EncoderSettings:
+    """What `compare_encoders` measured.
+
+    width, depth, n_docs, max_length, rounds, threads, seed: the arguments.
+    n_words: number of words in the batch.
+    """
+
+    width: int
+    depth: int
+    n_docs: int
+    max_length: int
+    n_words: int
+    rounds: int
+    threads: int
+    seed: int
+
+    @property
+    def title(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.n_docs} documents, {self.n_words} words, width {self.width}, depth {self.depth}, "
+            f"{self.threads} thread(s), {self.rounds} rounds"
+        )
 
 
 @dataclass
 class EncoderRound:
-    """What one encoder took in one round, in seconds.
+    """The seconds that one encoder took in one round.
 
-    predict, train: a prediction, and a forward and backward pass.
+    predict: a prediction.
+    train: a forward and backward pass.
     """
 
     predict: float
@@ -44,15 +67,15 @@ class EncoderRound:
 
 @dataclass
 class EncoderResult:
-    """What was measured of one encoder.
+    """The measurements of one encoder.
 
     name: its registered name.
     predict_words_per_second, train_words_per_second: medians over rounds.
-    predict_ratio, train_ratio: median over rounds of the speed in relation to our encoder's in the same round.
-    matmul_share: median over rounds of the arithmetic of its matrix products a second in prediction, in relation to
-        that of one large product in the same round.
-    batch_dependence: largest difference of a document's output in a batch from its output alone.
-    rounds: the single numbers.
+    predict_ratio, train_ratio: median over rounds of its speed divided by our encoder's speed in the same round.
+    matmul_share: arithmetic per second of its matrix products in prediction, as a share of the arithmetic per second
+        of one large matrix product in the same round. Median over rounds.
+    batch_dependence: largest absolute difference between a document's output in the batch and its output alone.
+    rounds: the numbers of every round.
     """
 
     name: str
@@ -65,40 +88,59 @@ class EncoderResult:
     rounds: list[EncoderRound]
 
 
-def encoder(
-    width: Annotated[int, typer.Option(help="Width of input and output", min=2)] = 256,
-    depth: Annotated[int, typer.Option(help="Number of layers of the recurrent encoders", min=1)] = 1,
-    n_docs: Annotated[int, typer.Option(help="Documents in the batch", min=1)] = 64,
-    max_length: Annotated[int, typer.Option(help="Lengths are drawn evenly from 1 to this", min=1)] = 40,
-    rounds: Annotated[int, typer.Option(help="Rounds; each runs every encoder once", min=1)] = 15,
-    threads: Annotated[int, typer.Option(help="Threads that torch computes on", min=1)] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of the arrays and weights")] = 0,
-    output: options.Output = None,
-    plot: options.Plot = None,
-) -> None:
-    """Compare our encoder with spaCy's on the same arrays.
+EncoderComparison = Comparison[EncoderSettings, EncoderResult]
 
-    The encoders are spacy-bilstm.BiLSTMEncoder.v1, spacy.TorchBiLSTMEncoder.v1 and spacy.MaxoutWindowEncoder.v2 (depth
-    4, window 1, 3 pieces). They take turns within each round, so that a machine's changing speed meets all alike. The
-    share is that of the rate at which the machine multiplies one large float32 matrix, of all words at once, by another
-    with as many threads. The last column says how far a document's vectors depend on the documents beside it.
+
+def compare_encoders(
+    *,
+    width: int = 256,
+    depth: int = 1,
+    n_docs: int = 64,
+    max_length: int = 40,
+    rounds: int = 15,
+    threads: int = 1,
+    seed: int = 0,
+    announce: Callable[[str], object] | None = None,
+    progress: bool = False,
+) -> EncoderComparison:
+    """Compare our encoder with spaCy's on the same random arrays.
+
+    The encoders are `spacy-bilstm.BiLSTMEncoder.v1`, `spacy.TorchBiLSTMEncoder.v1` and `spacy.MaxoutWindowEncoder.v2`
+    (depth 4, window 1, 3 pieces). They take turns within each round, together with one large float32 matrix product.
+    Ctrl-C ends the measurement after the last complete round.
+
+    width: width of input and output, >= 2.
+    depth: number of layers of the recurrent encoders, >= 1.
+    n_docs: number of documents in the batch, >= 1.
+    max_length: length of the longest possible document, >= 1. Lengths are drawn uniformly from 1 to `max_length`.
+    rounds: number of rounds, >= 1.
+    threads: threads that torch computes on, >= 1.
+    seed: seed of the arrays and weights. It also seeds Python's, NumPy's and torch's random generators.
+    announce: called with a line that describes the measurement, before the first round.
+    progress: whether to show a progress bar on a terminal.
+    RETURNS: the comparison, with one result for each encoder. Its `machine["matmul_gflops"]` is the speed of the matrix
+        product, in 10^9 additions and multiplications per second.
+    RAISES: KeyboardInterrupt on Ctrl-C before the first round is complete.
     """
-    check_plot(plot)
-    torch.set_num_threads(threads)
-    fix_random_seed(seed)
     documents = _make_documents(width, n_docs, max_length, seed)
     n_words = sum(len(document) for document in documents)
-    title = f"{n_docs} documents, {n_words} words, width {width}, depth {depth}, {threads} thread(s), {rounds} rounds"
-    msg.info(title)
-    results, gflops = _measure(documents, width, depth, rounds)
-    _print_results(results, gflops)
-    settings = {"width": width, "depth": depth, "n_docs": n_docs, "max_length": max_length, "n_words": n_words}
-    settings |= {"rounds": rounds, "threads": threads, "seed": seed}
-    machine = describe_machine() | {"matmul_gflops": gflops}
-    write_report(output, "encoder", settings, machine, results)
-    if plot is not None:
-        _draw(results, n_words, title, plot)
-    end_after(len(results[0].rounds), rounds)
+    settings = EncoderSettings(width, depth, n_docs, max_length, n_words, rounds, threads, seed)
+    if announce is not None:
+        announce(settings.title)
+    fix_random_seed(seed)
+    with _torch_threads(threads):
+        results, gflops = _measure(documents, settings, progress)
+    return Comparison("encoder", settings, describe_machine() | {"matmul_gflops": gflops}, results)
+
+
+@contextmanager
+def _torch_threads(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _make_documents(width: int, n_docs: int, max_length: int, seed: int) -> list[Floats2d]:
@@ -120,49 +162,57 @@ def _make_encoders(width: int, depth: int, documents: list[Floats2d]) -> dict[st
 
 
 def _count_flops(width: int, depth: int) -> dict[str, int]:
-    """Give the additions and multiplications in each encoder's matrix products for one word."""
+    """Count the additions and multiplications in each encoder's matrix products for one word."""
     hidden = width // 2
-    # Two directions, with four gates each, of the input and of the hidden state.
+    # Two directions, each with four gates that read the input and the hidden state.
     lstm = depth * 2 * 2 * 4 * hidden * (width + hidden)
     cnn = _CNN_DEPTH * 2 * (2 * _WINDOW + 1) * width * _PIECES * width
     return {OURS: lstm, _LSTM: lstm, _CNN: cnn}
 
 
-def _measure(documents: list[Floats2d], width: int, depth: int, n_rounds: int) -> tuple[list[EncoderResult], float]:
-    """Give the results, and the machine's rate in 10^9 additions and multiplications a second."""
-    models = _make_encoders(width, depth, documents)
-    n_words = sum(len(document) for document in documents)
-    # As large as the product that gives all gates of both directions their inputs.
-    left, right = torch.randn(n_words, width), torch.randn(width, 4 * width)
+def _measure(documents: list[Floats2d], settings: EncoderSettings, progress: bool) -> tuple[list[EncoderResult], float]:
+    """Return the results, and the speed of the matrix product in 10^9 additions and multiplications per second."""
+    models = _make_encoders(settings.width, settings.depth, documents)
+    # As large as the product that computes the input gates of both directions.
+    left, right = torch.randn(settings.n_words, settings.width), torch.randn(settings.width, 4 * settings.width)
 
     def measure(name: str, _: int) -> EncoderRound:
-        if name in models:
-            model = models[name]
-            return EncoderRound(_time(lambda: model.predict(documents)), _time(lambda: _train(model, documents)))
-        return EncoderRound(_time(lambda: torch.mm(left, right)), 0.0)
+        if name == _MATRIX_PRODUCT:
+            return EncoderRound(_time(lambda: torch.mm(left, right)), 0.0)
+        model = models[name]
+        return EncoderRound(_time(lambda: model.predict(documents)), _time(lambda: _train(model, documents)))
 
-    subjects = [*models, "matrix product"]
-    interleave(subjects, measure, 1)  # Warms up.
-    *by_encoder, products = zip(*interleave(subjects, measure, n_rounds), strict=True)
-    machine_rates = [2 * left.numel() * right.shape[1] / turn.predict for turn in products]
-    flops = _count_flops(width, depth)
-    rounds = dict(zip(models, by_encoder, strict=True))
-    predict = {name: [n_words / turn.predict for turn in turns] for name, turns in rounds.items()}
-    train = {name: [n_words / turn.train for turn in turns] for name, turns in rounds.items()}
-    results = [
+    subjects = [*models, _MATRIX_PRODUCT]
+    interleave(subjects, measure, 1, progress)  # Warms up.
+    *by_encoder, products = zip(*interleave(subjects, measure, settings.rounds, progress), strict=True)
+    matmul_speeds = [2 * left.numel() * right.shape[1] / turn.predict for turn in products]
+    rounds: dict[str, Sequence[EncoderRound]] = dict(zip(models, by_encoder, strict=True))
+    dependence = {name: _get_batch_dependence(model, documents) for name, model in models.items()}
+    return _summarise(rounds, settings, matmul_speeds, dependence), median(matmul_speeds) / 1e9
+
+
+def _summarise(
+    rounds: dict[str, Sequence[EncoderRound]],
+    settings: EncoderSettings,
+    matmul_speeds: list[float],
+    dependence: dict[str, float],
+) -> list[EncoderResult]:
+    flops = _count_flops(settings.width, settings.depth)
+    predict = {name: [settings.n_words / turn.predict for turn in turns] for name, turns in rounds.items()}
+    train = {name: [settings.n_words / turn.train for turn in turns] for name, turns in rounds.items()}
+    return [
         EncoderResult(
             name=name,
             predict_words_per_second=median(predict[name]),
             train_words_per_second=median(train[name]),
             predict_ratio=get_ratio(predict[name], predict[OURS]),
             train_ratio=get_ratio(train[name], train[OURS]),
-            matmul_share=get_ratio([flops[name] * speed for speed in predict[name]], machine_rates),
-            batch_dependence=_get_batch_dependence(model, documents),
-            rounds=list(rounds[name]),
+            matmul_share=get_ratio([flops[name] * speed for speed in predict[name]], matmul_speeds),
+            batch_dependence=dependence[name],
+            rounds=list(turns),
         )
-        for name, model in models.items()
+        for name, turns in rounds.items()
     ]
-    return results, median(machine_rates) / 1e9
 
 
 def _time(work: Callable[[], object]) -> float:
@@ -180,35 +230,3 @@ def _get_batch_dependence(model: EncoderModel, documents: list[Floats2d]) -> flo
     together = model.predict(documents)
     alone = [model.predict([document])[0] for document in documents]
     return max(float(abs(a - b).max()) for a, b in zip(together, alone, strict=True))
-
-
-def _print_results(results: Sequence[EncoderResult], gflops: float) -> None:
-    header = ("Encoder", "predict words/s", "ratio", "share", "train words/s", "ratio", "batch dependence")
-    rows = [
-        (
-            result.name,
-            format_count(result.predict_words_per_second),
-            f"{result.predict_ratio:.2f}",
-            f"{result.matmul_share:.0%}",
-            format_count(result.train_words_per_second),
-            f"{result.train_ratio:.2f}",
-            f"{result.batch_dependence:.1e}",
-        )
-        for result in results
-    ]
-    msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r", "r", "r"))
-    msg.text(f"The share is of {gflops:,.0f} GFLOP/s, the rate of a large matrix product here.")
-
-
-def _draw(results: Sequence[EncoderResult], n_words: int, title: str, path: Path) -> None:
-    figure, (predict, train, share) = new_figure(3, 4.0, 3.0, title)
-    for axes, task in ((predict, "predict"), (train, "train")):
-        speeds = [[n_words / getattr(turn, task) for turn in result.rounds] for result in results]
-        draw_speeds(axes, [get_quartiles(numbers) for numbers in speeds])
-    predict.set_xlabel("words per second, prediction")
-    train.set_xlabel("words per second, forward and backward")
-    draw_bars(share, [100 * result.matmul_share for result in results])
-    share.set_xlim(0, 100)
-    share.set_xlabel("% of the machine's matrix-multiply rate")
-    label_rows((predict, train, share), [result.name for result in results])
-    write_plot(figure, path)

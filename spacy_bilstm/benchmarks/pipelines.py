@@ -1,4 +1,4 @@
-"""A trained pipeline in a worker process. Texts come in; time and memory go out."""
+"""A trained pipeline whose speed and memory are measured, loaded in a worker process."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import spacy
 
-from ..util.machine import Device, Usage, get_peak_memory
+from .device import Device, Usage, get_peak_memory
 
 
 @dataclass
 class PipelineFacts:
-    """What is known of a pipeline before it runs.
+    """Facts about a loaded pipeline before it runs.
 
     lang: code of its language.
     components: names of its components.
-    bytes_on_disk: size of its files; None if it does not come from files.
+    bytes_on_disk: size of its files; None if it was not loaded from files.
     loaded_memory: largest resident memory of its process so far, in bytes.
     """
 
@@ -28,10 +28,10 @@ class PipelineFacts:
 
 
 class LoadedPipeline:
-    """A pipeline to be measured.
+    """A pipeline to measure.
 
     name: path or name of an installed package.
-    gpu_id, threads: as `Device` takes them.
+    gpu_id, threads: as for `Device`.
     RAISES: OSError if there is no such pipeline.
     """
 
@@ -41,31 +41,36 @@ class LoadedPipeline:
         self._texts: Sequence[str] = []
 
     def describe(self) -> PipelineFacts:
-        """Give what is known of the pipeline before it runs."""
+        """Return facts about the pipeline before it runs."""
         path = self._nlp.path
         size = path and sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         return PipelineFacts(str(self._nlp.lang), list(self._nlp.pipe_names), size, get_peak_memory())
 
-    def take_texts(self, texts: Sequence[str]) -> None:
-        """Keep the texts for `pipe`, as long as they may be, and run a few words, which sets up all that is lazy."""
+    def set_texts(self, texts: Sequence[str]) -> None:
+        """Set the texts for `pipe`, and run a few words once to trigger lazy initialisation.
+
+        texts: at least one text, of any length.
+        """
         self._texts = texts
         self._nlp.max_length = max(self._nlp.max_length, *map(len, texts))
         self._nlp(texts[0][:100])
 
     def reset_peaks(self) -> None:
-        """Let the peaks of memory start afresh."""
+        """Reset the memory peaks to the memory held now."""
         self._device.reset_peaks()
 
     def pipe(self, batch_size: int | None) -> Usage:
-        """Annotate the texts with `nlp.pipe`, keeping no doc.
+        """Annotate the texts with `nlp.pipe`, without keeping the docs.
 
-        batch_size: number of texts in a batch, or None for the pipeline's own.
+        batch_size: number of texts in a batch; None for the pipeline's own.
+        RETURNS: time and memory.
         """
         return self._device.measure(lambda: deque(self._nlp.pipe(self._texts, batch_size=batch_size), maxlen=0))
 
     def call_each(self, texts: Sequence[str]) -> list[float]:
         """Annotate texts one at a time.
 
-        RETURNS: seconds for each.
+        texts: the texts.
+        RETURNS: seconds for each text.
         """
         return [self._device.measure(lambda text=text: self._nlp(text)).seconds for text in texts]  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Rounds in which all that is compared takes turns, and what their numbers come to."""
+"""Measure several subjects in turns, and summarise the numbers of all rounds."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Measured = TypeVar("Measured")
 
 @dataclass
 class Quartiles:
-    """The middle of some numbers, and how far they spread.
+    """The quartiles of some numbers.
 
-    lower, median, upper: the bounds of their four quarters.
+    lower, median, upper: first, second and third quartile.
     """
 
     lower: float
@@ -27,36 +27,46 @@ class Quartiles:
 
 
 def get_quartiles(numbers: Iterable[float]) -> Quartiles:
-    """Give the quartiles of at least one number, interpolated linearly."""
+    """Compute the quartiles of at least one number, with linear interpolation."""
     return Quartiles(*(float(bound) for bound in numpy.quantile(list(numbers), (0.25, 0.5, 0.75))))
 
 
 def get_ratio(speeds: Iterable[float], baseline: Iterable[float]) -> float:
-    """Give the median over rounds of a speed in relation to the baseline's in the same round."""
+    """Compute the median over rounds of a speed divided by the baseline's speed in the same round.
+
+    speeds, baseline: one speed a round, > 0.
+    RETURNS: the ratio; above 1 if the baseline is slower.
+    """
     return median(speed / base for speed, base in zip(speeds, baseline, strict=True))
 
 
 def interleave(
-    subjects: Sequence[Subject], measure: Callable[[Subject, int], Measured], n_rounds: int
+    subjects: Sequence[Subject],
+    measure: Callable[[Subject, int], Measured],
+    n_rounds: int,
+    progress: bool = False,
 ) -> list[list[Measured]]:
-    """Let the subjects take turns in rounds, so that a machine's changing speed meets all alike.
+    """Measure subjects in turns, so that changes in the machine's speed affect all of them equally.
 
-    subjects: what is compared. Each round starts with another one.
-    measure: called with a subject and the number of the round.
-    n_rounds: number of rounds.
-    RETURNS: for each round, what was measured of each subject, in the order of the subjects. After an interrupt from
-        the keyboard these are the rounds that were completed.
-    RAISES: KeyboardInterrupt if it comes before the first round is complete.
+    subjects: the things to compare. The subject that starts changes from round to round.
+    measure: measures a subject. Takes the subject and the number of the round, from 0.
+    n_rounds: number of rounds, >= 1.
+    progress: whether to show a progress bar on a terminal.
+    RETURNS: for each round, the measurement of each subject, in the order of the subjects. After Ctrl-C, only the
+        completed rounds.
+    RAISES: KeyboardInterrupt on Ctrl-C before the first round is complete.
     """
     rounds: list[list[Measured]] = []
-    with tqdm(total=n_rounds * len(subjects), unit="turn", leave=False, disable=None) as progress:
+    # tqdm takes None for "only on a terminal".
+    disable = None if progress else True
+    with tqdm(total=n_rounds * len(subjects), unit="turn", leave=False, disable=disable) as bar:
         try:
             for i in range(n_rounds):
                 measured: dict[int, Measured] = {}
                 for turn in range(len(subjects)):
                     k = (i + turn) % len(subjects)
                     measured[k] = measure(subjects[k], i)
-                    progress.update()
+                    bar.update()
                 rounds.append([measured[k] for k in range(len(subjects))])
         except KeyboardInterrupt:
             if not rounds:

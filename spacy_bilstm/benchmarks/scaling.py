@@ -1,44 +1,31 @@
-"""`spacy bilstm benchmark scaling`: pipelines over lengths of documents, and over sizes of batches."""
+"""Measure how the speed and memory of pipelines change with the length of documents and the batch size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, cast
+from typing import cast
 
-import typer
-from wasabi import msg
-
-from ..util.exits import INTERRUPTED
-from ..util.machine import Usage, describe_machine
-from ..util.plots import new_figure
-from . import options
-from .charts import draw_lines, set_log_x, set_log_y, start_at_zero
+from ..util.machine import describe_machine
+from .comparison import Comparison
+from .device import Usage
 from .pipelines import LoadedPipeline, PipelineFacts
-from .report import (
-    check_plot,
-    fail,
-    format_bytes,
-    format_count,
-    format_quartiles,
-    shorten_names,
-    write_plot,
-    write_report,
-)
 from .rounds import Quartiles, get_quartiles, get_ratio, interleave
 from .texts import Tokens, cut_tokens, read_texts, tokenize
 from .workers import Worker, WorkerError, start_workers
 
-# Documents of this length, a sentence, show what the size of a batch does.
-_SENTENCE = 20
+LENGTHS = (10, 100, 1000, 10_000, 100_000)
+BATCH_SIZES = (1, 4, 16, 64, 256, 1024, 4096)
+# While the batch size changes, each document is as long as a sentence.
+SENTENCE_WORDS = 20
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What differs from one measurement to the next.
+class Workload:
+    """The documents and batches of one measurement.
 
-    axis: "length" or "batch_size", whichever is being varied.
+    axis: the number that changes from one measurement to the next, `"length"` or `"batch_size"`.
     length: words in each document.
     batch_size: documents in a batch; None for each pipeline's own.
     """
@@ -48,26 +35,50 @@ class Setting:
     batch_size: int | None
 
     @property
-    def place(self) -> int:
-        """Where on its axis it is."""
+    def position(self) -> int:
+        """The number on its axis."""
         return int(getattr(self, self.axis))
+
+    def __str__(self) -> str:
+        size = "the pipeline's own batch size" if self.batch_size is None else f"batches of {self.batch_size:,}"
+        return f"documents of {self.length:,} words, {size}"
+
+
+@dataclass
+class ScalingSettings:
+    """What `compare_scaling` measured.
+
+    texts: the file of texts.
+    words, rounds, threads, gpu_id: the arguments.
+    """
+
+    texts: str
+    words: int
+    rounds: int
+    threads: int
+    gpu_id: int
+
+    @property
+    def title(self) -> str:
+        """One line for people."""
+        return f"{self.words:,} words a measurement, {self.threads} thread(s), medians of {self.rounds} rounds"
 
 
 @dataclass
 class ScalingResult:
-    """What was measured of one pipeline in one setting.
+    """The measurements of one pipeline with one workload.
 
     pipeline: its path or name.
-    setting: the lengths and sizes.
-    n_docs, n_words: how many were annotated.
-    words_per_second: of `nlp.pipe`, over the rounds.
-    ratio: median over rounds of its words a second in relation to the first pipeline's in the same round.
-    peak_memory, peak_gpu_memory: as of `Usage`, in this setting.
-    rounds: the single numbers.
+    setting: the workload.
+    n_docs, n_words: how much was annotated in each round.
+    words_per_second: speed of `nlp.pipe` over the rounds.
+    ratio: median over rounds of its speed divided by the first pipeline's speed in the same round.
+    peak_memory, peak_gpu_memory: as in `Usage`, with this workload.
+    rounds: the numbers of every round.
     """
 
     pipeline: str
-    setting: Setting
+    setting: Workload
     n_docs: int
     n_words: int
     words_per_second: Quartiles
@@ -77,89 +88,120 @@ class ScalingResult:
     rounds: list[Usage]
 
 
-def scaling(
-    pipelines: options.Pipelines,
-    texts: options.Texts,
-    lengths: Annotated[str, typer.Option(help="Words in a document, separated by commas")] = "10,100,1000,10000,100000",
-    batch_sizes: Annotated[
-        str, typer.Option(help="Documents in a batch, separated by commas")
-    ] = "1,4,16,64,256,1024,4096",
-    words: Annotated[int, typer.Option(help="Words to annotate for each number", min=1)] = 100_000,
-    rounds: Annotated[int, typer.Option(help="Rounds; each runs every pipeline once", min=1)] = 3,
-    threads: options.Threads = 1,
-    gpu_id: options.GpuId = -1,
-    output: options.Output = None,
-    plot: options.Plot = None,
-) -> None:
-    """Show how speed and memory change with the length of documents and with the size of batches.
+@dataclass
+class ScalingComparison(Comparison[ScalingSettings, ScalingResult]):
+    """The result of `compare_scaling`. The results are ordered by workload, then by pipeline.
 
-    The texts are put one after the other, repeated as often as needed, and cut into documents of each length. While the
-    length changes, each pipeline has the batch size of its config; while the batch size changes, documents have 20
-    words. Words are spaCy's tokens in the first pipeline's language. Where the system can tell (Linux), the peak memory
-    is that of the setting alone; elsewhere it is the largest so far.
+    workloads: the workloads to measure, in order.
+    error: the error that ended the measurement early, when only the first workloads have results; or None.
     """
-    check_plot(plot)
+
+    workloads: list[Workload] = field(default_factory=list)
+    error: WorkerError | KeyboardInterrupt | None = None
+
+    @property
+    def pipelines(self) -> list[str]:
+        """The pipelines of each workload, in order."""
+        return [result.pipeline for result in self.results if result.setting == self.results[0].setting]
+
+
+def compare_scaling(
+    pipelines: Sequence[str | Path],
+    texts: str | Path,
+    *,
+    lengths: Sequence[int] = LENGTHS,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+    words: int = 100_000,
+    rounds: int = 3,
+    threads: int = 1,
+    gpu_id: int = -1,
+    announce: Callable[[str], object] | None = None,
+    progress: bool = False,
+) -> ScalingComparison:
+    """Measure how speed and memory change with the length of documents and with the batch size.
+
+    The texts are concatenated, repeated as often as needed, and cut into documents of each length. While the length
+    changes, each pipeline uses its own batch size; while the batch size changes, documents have 20 words. Words are
+    spaCy's tokens in the first pipeline's language. On Linux the peak memory is that of the workload alone; elsewhere
+    it is the largest so far. If a pipeline fails or on Ctrl-C, the workloads measured so far are returned. A script
+    must call this function below `if __name__ == "__main__":`, because each process imports the script.
+
+    pipelines: paths or names of pipelines, at least one. The others are compared with the first.
+    texts: a `.txt` file with one text a line, a `.jsonl` file with `text` in each line, or a `.spacy` file.
+    lengths: words in a document, each >= 1.
+    batch_sizes: documents in a batch, each >= 1.
+    words: words to annotate with each workload, >= 1.
+    rounds: number of rounds, >= 1; in each, every pipeline runs once.
+    threads: threads that each process computes on, >= 1.
+    gpu_id: ID of the GPU, or -1 for the CPU.
+    announce: called with a line that describes each workload, before it is measured.
+    progress: whether to show a progress bar on a terminal.
+    RETURNS: the comparison, with one result for each workload and pipeline.
+    RAISES: ValueError if a length or batch size is below 1, or there is none; TextsError if the texts can't be read;
+        WorkerError if a pipeline can't be loaded or fails with the first workload; KeyboardInterrupt on Ctrl-C before
+        the first workload is complete.
+    """
+    names = [str(pipeline) for pipeline in pipelines]
+    workloads = make_workloads(lengths, batch_sizes)
+    read = read_texts(Path(texts))
+    settings = ScalingSettings(str(texts), words, rounds, threads, gpu_id)
     results: list[ScalingResult] = []
-    problem: WorkerError | KeyboardInterrupt | None = None
+    error: WorkerError | KeyboardInterrupt | None = None
     try:
-        settings = [Setting("length", length, None) for length in _parse_numbers(lengths, "--lengths")]
-        settings += [Setting("batch_size", _SENTENCE, size) for size in _parse_numbers(batch_sizes, "--batch-sizes")]
-        read = read_texts(texts)
-        for measured in _measure(pipelines, read, settings, words, rounds, threads, gpu_id):
+        for measured in _measure(names, read, workloads, settings, announce, progress):
             results += measured
-    except (WorkerError, KeyboardInterrupt) as error:
-        problem = error
-    except ValueError as error:
-        fail(error)
-    if problem is not None and not results:
-        if isinstance(problem, WorkerError):
-            fail(problem)
-        raise problem
-    names = shorten_names(pipelines)
-    title = f"{words:,} words for each number, {threads} thread(s), medians of {rounds} rounds"
-    _print_results(results, names)
-    given = {"texts": str(texts), "words": words, "rounds": rounds, "threads": threads, "gpu_id": gpu_id}
-    write_report(output, "scaling", given, describe_machine(gpu_id), results)
-    if plot is not None:
-        _draw(results, names, title, plot)
-    if problem is not None:
-        msg.warn(f"Stopped after {len(results) // len(pipelines)} of {len(settings)} settings.", str(problem))
-        raise typer.Exit(INTERRUPTED if isinstance(problem, KeyboardInterrupt) else 1)
+    except (WorkerError, KeyboardInterrupt) as stopped_by:
+        if not results:
+            raise
+        error = stopped_by
+    return ScalingComparison("scaling", settings, describe_machine(gpu_id), results, workloads, error)
 
 
-def _parse_numbers(given: str, option: str) -> list[int]:
-    numbers = [int(part) for part in given.split(",") if part.strip().isdecimal()]
-    if len(numbers) < len(given.split(",")) or min(numbers) < 1:
-        raise ValueError(f"{option} {given}: give whole numbers from 1, separated by commas.")
-    return sorted(set(numbers))
+def make_workloads(lengths: Sequence[int], batch_sizes: Sequence[int]) -> list[Workload]:
+    """Make the workloads of `compare_scaling`: first those of each length, then those of each batch size.
+
+    lengths, batch_sizes: at least one number each, >= 1, in any order.
+    RETURNS: the workloads, without duplicates, in ascending order.
+    RAISES: ValueError if a number is below 1, or there is none.
+    """
+    for name, numbers in {"lengths": lengths, "batch_sizes": batch_sizes}.items():
+        if not numbers or min(numbers) < 1:
+            raise ValueError(f"{name} is {list(numbers)}. Give at least one number, each at least 1.")
+    by_length = [Workload("length", length, None) for length in sorted(set(lengths))]
+    return by_length + [Workload("batch_size", SENTENCE_WORDS, size) for size in sorted(set(batch_sizes))]
 
 
 def _measure(
     names: Sequence[str],
     texts: Sequence[str],
-    settings: Sequence[Setting],
-    n_words: int,
-    n_rounds: int,
-    threads: int,
-    gpu_id: int,
+    workloads: Sequence[Workload],
+    settings: ScalingSettings,
+    announce: Callable[[str], object] | None,
+    progress: bool,
 ) -> Iterator[list[ScalingResult]]:
-    """Give the results of one setting after the other."""
-    with start_workers(names, LoadedPipeline, [(name, gpu_id, threads) for name in names], threads) as workers:
+    """Return the results of one workload after the other."""
+    arguments = [(name, settings.gpu_id, settings.threads) for name in names]
+    with start_workers(names, LoadedPipeline, arguments, settings.threads) as workers:
         facts: PipelineFacts = workers[0].call("describe")
-        tokens = tokenize(texts, facts.lang, n_words)
-        for number, setting in enumerate(settings, start=1):
-            msg.info(f"{number} of {len(settings)}: {_describe(setting)}")
-            documents = cut_tokens(tokens, setting.length, n_words)
-            yield _measure_setting(names, workers, documents, setting, n_rounds)
+        tokens = tokenize(texts, facts.lang, settings.words)
+        for number, workload in enumerate(workloads, start=1):
+            if announce is not None:
+                announce(f"{number} of {len(workloads)}: {workload}")
+            documents = cut_tokens(tokens, workload.length, settings.words)
+            yield _measure_workload(workers, documents, workload, settings.rounds, progress)
 
 
-def _measure_setting(
-    names: Sequence[str], workers: Sequence[Worker], documents: Sequence[Tokens], setting: Setting, n_rounds: int
+def _measure_workload(
+    workers: Sequence[Worker], documents: Sequence[Tokens], workload: Workload, n_rounds: int, progress: bool
 ) -> list[ScalingResult]:
     for worker in workers:
-        worker.call("take_texts", ["".join(tokens) for tokens in documents])
+        worker.call("set_texts", ["".join(tokens) for tokens in documents])
         worker.call("reset_peaks")
-    rounds = interleave(workers, lambda worker, _: cast(Usage, worker.call("pipe", setting.batch_size)), n_rounds)
+
+    def measure(worker: Worker, _: int) -> Usage:
+        return cast(Usage, worker.call("pipe", workload.batch_size))
+
+    rounds = interleave(workers, measure, n_rounds, progress)
     if len(rounds) < n_rounds:
         raise KeyboardInterrupt
     n_words = sum(map(len, documents))
@@ -167,8 +209,8 @@ def _measure_setting(
     speeds = [[n_words / usage.seconds for usage in usages] for usages in by_pipeline]
     return [
         ScalingResult(
-            pipeline=names[i],
-            setting=setting,
+            pipeline=workers[i].name,
+            setting=workload,
             n_docs=len(documents),
             n_words=n_words,
             words_per_second=get_quartiles(speeds[i]),
@@ -179,51 +221,3 @@ def _measure_setting(
         )
         for i, usages in enumerate(by_pipeline)
     ]
-
-
-def _describe(setting: Setting) -> str:
-    size = "the pipeline's own batch size" if setting.batch_size is None else f"batches of {setting.batch_size:,}"
-    return f"documents of {setting.length:,} words, {size}"
-
-
-def _print_results(results: Sequence[ScalingResult], names: Sequence[str]) -> None:
-    rows = [
-        (
-            f"{result.setting.length:,}",
-            "own" if result.setting.batch_size is None else f"{result.setting.batch_size:,}",
-            names[i % len(names)],
-            format_count(result.words_per_second.median),
-            format_quartiles(result.words_per_second),
-            f"{result.ratio:.2f}",
-            format_bytes(result.peak_memory),
-            format_bytes(result.peak_gpu_memory),
-        )
-        for i, result in enumerate(results)
-    ]
-    header = ("length", "batch", "pipeline", "words/s", "quartiles", "ratio", "peak memory", "GPU memory")
-    msg.table(rows, header=header, divider=True, aligns=("r", "r", "l", "r", "r", "r", "r", "r"))
-
-
-def _draw(results: Sequence[ScalingResult], names: Sequence[str], title: str, path: Path) -> None:
-    figure, (over_lengths, over_sizes, memory) = new_figure(3, 4.5, 3.5, title)
-    over_sizes.sharey(over_lengths)
-    lines = [results[i :: len(names)] for i in range(len(names))]
-    for axes, axis in ((over_lengths, "length"), (over_sizes, "batch_size")):
-        chosen = [[result for result in line if result.setting.axis == axis] for line in lines]
-        places = [result.setting.place for result in chosen[0]]
-        draw_lines(axes, places, [[result.words_per_second for result in line] for line in chosen], names)
-        set_log_x(axes, places)
-        set_log_y(axes)
-        axes.set_ylabel("words per second")
-    for line, name in zip(lines, names, strict=True):
-        by_length = {result.setting.length: result for result in line if result.setting.axis == "length"}
-        peaks = [result.peak_memory / 1e6 for result in by_length.values()]
-        memory.plot(list(by_length), peaks, marker="o", label=name)
-        set_log_x(memory, list(by_length))
-    start_at_zero(memory)
-    memory.set_ylabel("peak memory, MB")
-    for axes in (over_lengths, memory):
-        axes.set_xlabel("words in a document")
-    over_sizes.set_xlabel(f"documents in a batch (of {_SENTENCE} words each)")
-    memory.legend(frameon=False, loc="lower right")
-    write_plot(figure, path)

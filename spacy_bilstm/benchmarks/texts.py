@@ -1,4 +1,4 @@
-"""Texts for benchmarks. A file comes in, and texts of the wanted lengths go out."""
+"""Read texts for benchmarks, and join or cut them to a wanted number of words."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import srsly
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-# The tokens of a text, each with the whitespace after it, so that they are the text when they are put together.
+# The tokens of a text, each with the whitespace that follows it. Joined, they are the text.
 Tokens = list[str]
 
 
 class TextsError(ValueError):
-    """A file does not hold texts in the format that its name says."""
+    """A file does not hold texts in the format that its suffix promises."""
 
 
 def read_texts(path: Path) -> list[str]:
-    """Read texts, leaving out those of nothing but whitespace.
+    """Read texts from a file, except those that are only whitespace.
 
-    path: a `.txt` file with a text in each line, a `.jsonl` file with a text under `text` in each line, or a `.spacy`
-        file.
+    path: a `.txt` file with one text a line, a `.jsonl` file with one object a line and the text under `text`, or a
+        `.spacy` file.
     RETURNS: at least one text.
-    RAISES: TextsError if the file is of another format, is damaged, or holds no text.
+    RAISES: TextsError if the file has another suffix, is damaged, or holds no text.
     """
     readers = {".txt": _read_lines, ".jsonl": _read_jsonl, ".spacy": _read_docs}
     if path.suffix not in readers:
@@ -60,14 +60,16 @@ def _read_docs(path: Path) -> list[str]:
     try:
         return [doc.text for doc in DocBin().from_disk(path).get_docs(Vocab())]
     except (ValueError, KeyError, zlib.error) as error:
-        raise TextsError(f"{path} is not a file of spaCy's binary format: {error}") from error
+        raise TextsError(f"{path} is not in spaCy's binary format: {error}") from error
 
 
 def tokenize(texts: Sequence[str], lang: str, limit_words: int | None) -> list[Tokens]:
-    """Split texts into tokens as spaCy does for a language, until they are at least so many.
+    """Split texts into tokens with spaCy's tokenizer for a language.
 
+    texts: the texts.
     lang: code of the language.
-    limit_words: number of tokens, or None for those of all texts.
+    limit_words: number of tokens after which no further text is taken; None takes all texts.
+    RETURNS: the tokens of each text.
     """
     tokenizer = spacy.blank(lang).tokenizer
     tokens: list[Tokens] = []
@@ -81,7 +83,12 @@ def tokenize(texts: Sequence[str], lang: str, limit_words: int | None) -> list[T
 
 
 def join_tokens(tokens: Sequence[Tokens], n_words: int) -> list[Tokens]:
-    """Join neighbouring texts into texts of at least so many words; the last may have fewer."""
+    """Join neighbouring texts into longer ones.
+
+    tokens: the tokens of each text.
+    n_words: least number of words in a joined text; only the last may have fewer.
+    RETURNS: the tokens of each joined text.
+    """
     joined: list[Tokens] = []
     for text in tokens:
         if not joined or len(joined[-1]) >= n_words:
@@ -91,11 +98,12 @@ def join_tokens(tokens: Sequence[Tokens], n_words: int) -> list[Tokens]:
 
 
 def cut_tokens(tokens: Sequence[Tokens], length: int, n_words: int) -> list[Tokens]:
-    """Cut texts, put one after the other and repeated as often as needed, into pieces of the same length.
+    """Concatenate texts, repeat them as often as needed, and cut them into pieces of equal length.
 
-    tokens: at least one token.
-    length: number of words in each piece.
-    n_words: number of words altogether; at least one piece is cut.
+    tokens: the tokens of each text, at least one token in all.
+    length: number of words in each piece, >= 1.
+    n_words: total number of words. At least one piece is cut.
+    RETURNS: the tokens of each piece.
     """
     stream = cycle(chain.from_iterable(map(_end_with_space, tokens)))
     return [list(islice(stream, length)) for _ in range(max(1, n_words // length))]

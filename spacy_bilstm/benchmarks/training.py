@@ -1,44 +1,47 @@
-"""`spacy bilstm benchmark training`: configs train on the same corpus, each in a process of its own."""
+"""Compare how fast configs train on the same corpus, and how much memory they need."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import typer
-from wasabi import msg
 
 from ..util.machine import describe_machine
-from ..util.plots import new_figure
-from . import options
-from .charts import draw_speeds, label_rows, start_at_zero
-from .report import (
-    check_plot,
-    end_after,
-    fail,
-    format_bytes,
-    format_count,
-    format_quartiles,
-    shorten_names,
-    write_plot,
-    write_report,
-)
+from .comparison import Comparison
 from .rounds import Quartiles, get_quartiles, get_ratio, interleave
 from .training_run import Epoch, TrainingRun
-from .workers import Worker, WorkerError, start_workers
+from .workers import Worker, start_workers
+
+
+@dataclass
+class TrainingSettings:
+    """What `compare_training` measured.
+
+    corpus: the file of the corpus.
+    limit_words, epochs, threads, gpu_id: the arguments.
+    """
+
+    corpus: str
+    limit_words: int | None
+    epochs: int
+    threads: int
+    gpu_id: int
+
+    @property
+    def title(self) -> str:
+        """One line for people."""
+        return f"{Path(self.corpus).name}, {self.threads} thread(s), {self.epochs} epochs"
 
 
 @dataclass
 class TrainingResult:
-    """What was measured of one config.
+    """The measurements of one config.
 
     config: its path.
     initial_memory: largest resident memory until the pipeline was initialised, in bytes.
-    words_per_second: over the epochs without the first, which warms up.
-    ratio: median over these epochs of its words a second in relation to the first config's in the same epoch.
-    epochs: the single numbers, the first epoch among them; the peaks are those of the process up to the epoch's end.
+    words_per_second: training speed over the epochs, without the first, which warms up.
+    ratio: median over these epochs of its speed divided by the first config's speed in the same epoch.
+    epochs: the numbers of every epoch, including the first. A peak is that of the process up to the end of the epoch.
     """
 
     config: str
@@ -48,57 +51,62 @@ class TrainingResult:
     epochs: list[Epoch]
 
 
-def training(
-    configs: Annotated[
-        list[Path],
-        typer.Argument(help="Training configs; the others are compared with the first", exists=True, dir_okay=False),
-    ],
-    corpus: Annotated[Path, typer.Option(help="The .spacy file to train on", exists=True)],
-    epochs: Annotated[int, typer.Option(help="Epochs; in each, every config trains once over the corpus", min=2)] = 10,
-    limit_words: options.LimitWords = None,
-    threads: options.Threads = 1,
-    gpu_id: options.GpuId = -1,
-    output: options.Output = None,
-    plot: options.Plot = None,
-) -> None:
+TrainingComparison = Comparison[TrainingSettings, TrainingResult]
+
+
+def compare_training(
+    configs: Sequence[str | Path],
+    corpus: str | Path,
+    *,
+    epochs: int = 10,
+    limit_words: int | None = None,
+    threads: int = 1,
+    gpu_id: int = -1,
+    announce: Callable[[str], object] | None = None,
+    progress: bool = False,
+) -> TrainingComparison:
     """Compare the training of configs on the same corpus: words per second, and memory from epoch to epoch.
 
-    Each config trains in a process of its own as spacy train does it, with its own batches, dropout and optimizer, but
-    without evaluation, and they take turns: an epoch each. Its paths.train and paths.dev are the corpus; other settings
-    can be overridden in the environment variable SPACY_CONFIG_OVERRIDES, as for spacy train.
+    Each config trains in its own process as `spacy train` does, with its own batches, dropout and optimizer, but
+    without evaluation. The configs take turns, one epoch each. The corpus replaces `paths.train` and `paths.dev`; the
+    environment variable `SPACY_CONFIG_OVERRIDES` overrides other settings, as for `spacy train`. Ctrl-C ends the
+    measurement after the last epoch that all configs have completed. A script must call this function below
+    `if __name__ == "__main__":`, because each process imports the script.
+
+    configs: paths of training configs, at least one. The others are compared with the first.
+    corpus: the `.spacy` file to train on.
+    epochs: number of epochs, >= 2; the first warms up.
+    limit_words: end an epoch after this many words, >= 1; None trains on all.
+    threads: threads that each process computes on, >= 1.
+    gpu_id: ID of the GPU, or -1 for the CPU.
+    announce: called with a line that describes the measurement, before the first epoch.
+    progress: whether to show a progress bar on a terminal.
+    RETURNS: the comparison, with one result for each config.
+    RAISES: WorkerError if a pipeline can't be initialised or its training fails; KeyboardInterrupt on Ctrl-C before the
+        first epoch is complete.
     """
-    check_plot(plot)
     names = [str(config) for config in configs]
-    arguments = [(config, corpus, limit_words, gpu_id, threads) for config in configs]
-    try:
-        with start_workers(names, TrainingRun, arguments, threads) as workers:
-            title = f"{corpus.name}, {threads} thread(s), {epochs} epochs"
-            msg.info(title)
-            results = _measure(names, workers, epochs)
-    except WorkerError as error:
-        fail(error)
-    _print_results(results)
-    settings = {"corpus": str(corpus), "limit_words": limit_words, "epochs": epochs, "threads": threads}
-    write_report(output, "training", settings | {"gpu_id": gpu_id}, describe_machine(gpu_id), results)
-    if plot is not None:
-        _draw(results, title, plot)
-    end_after(len(results[0].epochs), epochs)
+    arguments = [(Path(config), Path(corpus), limit_words, gpu_id, threads) for config in configs]
+    settings = TrainingSettings(str(corpus), limit_words, epochs, threads, gpu_id)
+    with start_workers(names, TrainingRun, arguments, threads) as workers:
+        if announce is not None:
+            announce(settings.title)
+        results = _measure(workers, epochs, progress)
+    return Comparison("training", settings, describe_machine(gpu_id), results)
 
 
-def _measure(names: Sequence[str], workers: Sequence[Worker], n_epochs: int) -> list[TrainingResult]:
+def _measure(workers: Sequence[Worker], n_epochs: int, progress: bool) -> list[TrainingResult]:
     initial_memory: list[int] = [worker.call("get_initial_memory") for worker in workers]
 
-    def train(worker: Worker, number: int) -> Epoch:
+    def train(worker: Worker, _: int) -> Epoch:
         epoch: Epoch = worker.call("train_epoch")
         return epoch
 
-    by_config = list(zip(*interleave(workers, train, n_epochs), strict=True))
-    if len({epochs[0].n_words for epochs in by_config}) > 1:
-        msg.warn("The configs do not train on the same number of words.", "Does each read ${paths.train}?")
+    by_config = list(zip(*interleave(workers, train, n_epochs, progress), strict=True))
     speeds = [[epoch.n_words / epoch.usage.seconds for epoch in epochs[1:] or epochs] for epochs in by_config]
     return [
         TrainingResult(
-            config=names[i],
+            config=workers[i].name,
             initial_memory=initial_memory[i],
             words_per_second=get_quartiles(speeds[i]),
             ratio=get_ratio(speeds[i], speeds[0]),
@@ -106,50 +114,3 @@ def _measure(names: Sequence[str], workers: Sequence[Worker], n_epochs: int) -> 
         )
         for i, epochs in enumerate(by_config)
     ]
-
-
-def _print_results(results: Sequence[TrainingResult]) -> None:
-    names = shorten_names([result.config for result in results])
-    last = len(results[0].epochs)
-    second = min(2, last)
-    rows = [
-        (
-            name,
-            format_count(result.words_per_second.median),
-            format_quartiles(result.words_per_second),
-            f"{result.ratio:.2f}",
-            format_bytes(result.initial_memory),
-            format_bytes(result.epochs[second - 1].usage.peak_memory),
-            format_bytes(result.epochs[-1].usage.peak_memory),
-            format_bytes(result.epochs[-1].usage.peak_gpu_memory),
-        )
-        for name, result in zip(names, results, strict=True)
-    ]
-    header = (
-        "config",
-        "words/s",
-        "quartiles",
-        "ratio",
-        "peak at start",
-        f"epoch {second}",
-        f"epoch {last}",
-        "GPU memory",
-    )
-    msg.table(rows, header=header, divider=True, aligns=("l", *"rrrrrrr"))
-
-
-def _draw(results: Sequence[TrainingResult], title: str, path: Path) -> None:
-    names = shorten_names([result.config for result in results])
-    figure, (speeds, memory) = new_figure(2, 4.5, 3.2, title)
-    draw_speeds(speeds, [result.words_per_second for result in results])
-    speeds.set_xlabel("words per second in training (line: quartiles)")
-    label_rows([speeds], names)
-    for name, result in zip(names, results, strict=True):
-        peaks = [epoch.usage.peak_memory / 1e6 for epoch in result.epochs]
-        memory.plot(range(1, len(peaks) + 1), peaks, marker="o", label=name)
-    start_at_zero(memory)
-    memory.set_xticks(range(1, len(results[0].epochs) + 1))
-    memory.set_xlabel("epoch")
-    memory.set_ylabel("peak memory so far, MB")
-    memory.legend(frameon=False)
-    write_plot(figure, path)

@@ -1,4 +1,4 @@
-"""A config's training in a worker process. A config and a corpus come in; time and memory go out."""
+"""The training of one config, run in a worker process and measured epoch by epoch."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from spacy.util import load_config, resolve_dot_names
 from thinc.api import fix_random_seed
 
 from ..training.loop import Batch, iterate_updates, resolve_training_settings
-from ..util.machine import Device, Usage, get_peak_memory
+from .device import Device, Usage, get_peak_memory
 
 Corpus = Callable[[Language], Iterable[Example]]
 
 
 @dataclass
 class Epoch:
-    """What one epoch took.
+    """The measurements of one epoch.
 
-    usage: its time, and the peaks of memory so far.
+    usage: its time, and the memory peaks so far.
     n_steps: number of updates of the weights.
     n_words: number of words trained on.
     """
@@ -35,17 +35,17 @@ class Epoch:
 
 
 class TrainingRun:
-    """A pipeline that is initialised from a config and trained as `spacy train` does, an epoch at a time.
+    """A pipeline that is initialised from a config and trained as by `spacy train`, one epoch at a time.
 
-    config_path: a training config.
-    corpus: what it trains on, in place of its `paths.train` and `paths.dev`.
-    limit_words: number of words after which an epoch ends early, or None.
-    gpu_id, threads: as `Device` takes them.
+    config_path: the training config.
+    corpus: the corpus to train on. It replaces the config's `paths.train` and `paths.dev`.
+    limit_words: number of words after which an epoch ends early, >= 1, or None.
+    gpu_id, threads: as for `Device`.
     """
 
     def __init__(self, config_path: Path, corpus: Path, limit_words: int | None, gpu_id: int, threads: int) -> None:
         self._device = Device(gpu_id, threads)
-        # As `spacy train` does, the command's settings stand before those of the environment.
+        # As in `spacy train`, these arguments take precedence over the environment's overrides.
         overrides = parse_config_overrides([]) | {"paths.train": str(corpus), "paths.dev": str(corpus)}
         config = load_config(config_path, overrides=overrides, interpolate=False)
         nlp = init_nlp(config, use_gpu=gpu_id)
@@ -54,7 +54,7 @@ class TrainingRun:
         self._updates = self._start(nlp, limit_words)
 
     def get_initial_memory(self) -> int:
-        """Give the largest resident memory until the pipeline was initialised, in bytes."""
+        """Return the largest resident memory until the pipeline was initialised, in bytes."""
         return self._initial_memory
 
     def train_epoch(self) -> Epoch:
@@ -73,18 +73,19 @@ class TrainingRun:
         return Epoch(usage, n_steps, n_words)
 
     def _start(self, nlp: Language, limit_words: int | None) -> Iterator[list[Example]]:
-        """Start spaCy's own loop, which never evaluates and never ends."""
+        """Start spaCy's training loop over endless epochs, without evaluation."""
         config = nlp.config.interpolate()
         if config["training"]["seed"] is not None:
             fix_random_seed(config["training"]["seed"])
         settings = resolve_training_settings(nlp)
         (corpus,) = resolve_dot_names(config, [settings["train_corpus"]])
-        max_epochs = min(settings["max_epochs"], 0)  # A corpus may be streamed, but not end.
+        # Both 0 and -1 mean endless epochs; -1 also streams the corpus, which a config may need.
+        max_epochs = min(settings["max_epochs"], 0)
         batches = create_train_batches(nlp, _limit(corpus, limit_words), settings["batcher"], max_epochs)
         return iterate_updates(nlp, self._mark_ends(batches), settings)
 
     def _mark_ends(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Look one batch ahead, to know which is an epoch's last."""
+        """Pass batches through, one batch behind, to detect the last one of each epoch."""
         batch = next(batches)
         for following in batches:
             self._epoch_ends = following[0] != batch[0]

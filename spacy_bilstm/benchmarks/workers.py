@@ -1,5 +1,6 @@
-"""Worker processes. Each holds one thing that is measured, with memory and threads of its own, and its
-methods are called from the command's process.
+"""Worker processes: each holds one object to measure, with its own memory and threads.
+
+The main process calls the object's methods.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-# Read by numerical libraries when they are loaded.
+# Numerical libraries read these when they are loaded.
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -23,40 +24,45 @@ _THREAD_VARIABLES = (
 
 
 class WorkerError(Exception):
-    """What a worker was told to do failed, or its process ended."""
+    """A call in a worker failed, or the worker's process ended."""
 
 
 class Worker:
-    """A process of its own that makes an object and then waits for calls of its methods.
+    """A process that creates an object and then waits for calls of its methods.
 
-    name: what messages call it.
-    make: a class or function at the top of a module, called in the worker with the arguments.
-    arguments: what can be pickled.
+    name: the name that messages use.
+    make: creates the object. A class or function at the top level of a module.
+    arguments: arguments of `make`. They must be picklable.
     threads: number of threads that numerical libraries may use in the worker.
     """
 
     def __init__(self, name: str, make: Callable[..., object], arguments: Sequence[object], threads: int) -> None:
         self.name = name
-        # A forked process would share this one's memory, and may hang in torch's threads.
+        # A forked process would share memory with this one, and may hang in torch's threads.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, make, arguments), daemon=True)
-        with _inherited(dict.fromkeys(_THREAD_VARIABLES, str(threads))):
+        with _worker_environment(dict.fromkeys(_THREAD_VARIABLES, str(threads))):
             self._process.start()
         theirs.close()
 
     def call(self, method: str, *arguments: object) -> Any:
-        """Call a method of the worker's object and wait for what it returns.
+        """Call a method of the worker's object and wait for its result.
 
-        RAISES: WorkerError if it raises, with what it raised, or if the process has ended.
+        method: name of the method.
+        arguments: its arguments. They must be picklable.
+        RETURNS: its result.
+        RAISES: WorkerError, with the original message, if the method raises an exception; WorkerError if the process
+            has ended.
         """
-        with suppress(OSError):  # The process may have ended; why is said below.
+        with suppress(OSError):  # The process may have ended. `receive` reports that.
             self._connection.send((method, arguments))
         return self.receive()
 
     def receive(self) -> Any:
-        """Wait for the answer to the last call, or for the object to be made.
+        """Wait for the result of the last call, or for the object to be created.
 
+        RETURNS: the result; None when the object has been created.
         RAISES: WorkerError as `call` does.
         """
         try:
@@ -73,7 +79,7 @@ class Worker:
         return answer
 
     def close(self) -> None:
-        """End the process, whatever it is doing."""
+        """End the process, even in the middle of a call."""
         self._process.terminate()
         self._process.join()
         self._connection.close()
@@ -83,11 +89,13 @@ class Worker:
 def start_workers(
     names: Sequence[str], make: Callable[..., object], arguments: Sequence[Sequence[object]], threads: int
 ) -> Iterator[list[Worker]]:
-    """Start a worker for each name, wait until all are ready, and end them with the block.
+    """Start one worker for each name and wait until all are ready. They end with the `with` block.
 
-    names: what messages call the workers.
-    make, arguments, threads: as `Worker` takes them, with arguments for each worker.
-    RAISES: WorkerError if one can't make its object.
+    names: the workers' names in messages.
+    make, threads: as for `Worker`.
+    arguments: arguments of `make` for each worker.
+    RETURNS: the workers.
+    RAISES: WorkerError if a worker fails to create its object.
     """
     workers: list[Worker] = []
     try:
@@ -102,8 +110,11 @@ def start_workers(
 
 
 @contextmanager
-def _inherited(variables: dict[str, str]) -> Iterator[None]:
-    """Start processes with some environment variables, and deaf to the keyboard: the command's process ends them."""
+def _worker_environment(variables: dict[str, str]) -> Iterator[None]:
+    """Make processes started in this block inherit environment variables and ignore Ctrl-C.
+
+    The main process handles Ctrl-C and ends its workers.
+    """
     before = {name: os.environ.get(name) for name in variables}
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(variables)
@@ -127,6 +138,6 @@ def _serve(connection: Connection, make: Callable[..., object], arguments: Seque
             method, given = connection.recv()
             connection.send((None, getattr(subject, method)(*given)))
     except EOFError:
-        pass  # The command's process is gone.
+        pass  # The main process has ended.
     except Exception as error:
         connection.send((f"{type(error).__name__}: {error}", None))

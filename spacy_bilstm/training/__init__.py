@@ -1,1 +1,1 @@
-"""What a config's `[training]` names: optimizers and batchers. It builds on thinc and spaCy alone."""
+"""Optimizers and batchers for a config's `[training]` block, and spaCy's training loop."""

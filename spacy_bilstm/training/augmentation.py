@@ -1,4 +1,4 @@
-"""Batches with new names in old sentences. Batches of examples come in, some examples leave changed."""
+"""Augmentation of training batches: entities trade places, and texts are lowercased."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -11,65 +11,65 @@ from spacy.attrs import DEP, ENT_ID, ENT_IOB, ENT_KB_ID, ENT_TYPE, HEAD, LEMMA, 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..bridge.familiarity import mark_as_augmented
+from ..bridge.identity_dropout import mark_as_augmented
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 
-# What a name brings with it, and what stays with its place in the sentence.
+# Attributes that move with a name, and attributes that stay at its position in the sentence.
 _WORD_ATTRS = [TAG, POS, MORPH, LEMMA, ENT_KB_ID, ENT_ID]
-_PLACE_ATTRS = [ENT_IOB, ENT_TYPE]
+_POSITION_ATTRS = [ENT_IOB, ENT_TYPE]
 
 
 class Names:
     """The entities seen so far, by label and number of words.
 
-    Only names of equally many words trade places, so that trees, other spans and the alignment stay what they are.
+    Only names with the same number of words trade places. This keeps trees, other spans and the alignment valid.
     """
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Create an empty collection."""
         self._names: dict[tuple[int, int], list[tuple[list[str], NDArray[numpy.uint64]]]] = {}
-        self._known: set[tuple[int, tuple[str, ...]]] = set()
+        self._seen: set[tuple[int, tuple[str, ...]]] = set()
 
     def add(self, entity: Span) -> None:
-        """Keep an entity, if it is a new one.
+        """Add an entity, unless it has been added before.
 
         entity: the entity.
         """
         words = [token.text for token in entity]
         key = (entity.label, tuple(words))
-        if key not in self._known:
-            self._known.add(key)
+        if key not in self._seen:
+            self._seen.add(key)
             attrs: Any = entity.doc.to_array(_WORD_ATTRS)[entity.start : entity.end]
             self._names.setdefault((entity.label, len(words)), []).append((words, attrs))
 
     def draw(self, entity: Span) -> tuple[list[str], NDArray[numpy.uint64]]:
-        """Draw a name that can take the place of an entity; the entity must have been added.
+        """Draw a name with the label and number of words of an entity.
 
-        entity: the entity.
+        entity: the entity. It must have been added.
         RETURNS: the name's words and their attributes. Shape `(n_words, n_attributes)`.
         """
         return random.choice(self._names[entity.label, len(entity)])
 
 
 def make_batch_augmented_v1(batcher: Batcher, swap_entities: float = 0.0, lower_case: float = 0.0) -> Batcher:
-    """Make a batcher that changes some examples, others in each epoch.
+    """Make a batcher that changes a random part of the examples, a new part in each epoch.
 
-    An augmenter of spaCy's corpus reader runs once, when the corpus is read; this one runs whenever a batch is made.
-    It puts names in each other's places (Dai and Adel 2020), so that a recogniser must learn from the context and the
-    form of names it has not seen there, and writes texts without capitals. An example that is changed has the tokens of
-    its annotation. Everything is drawn from Python's random generator, which `[training] seed` sets.
+    spaCy's corpus reader augments once, when it reads the corpus. This batcher augments every batch that it makes. It
+    replaces entities by others (Dai and Adel 2020), which makes an entity recogniser learn from context and from the
+    form of unseen names, and it lowercases texts. The words of a changed example are the reference tokens. Python's
+    random generator, which `[training] seed` sets, makes all random choices.
 
     batcher: makes the batches, such as `spacy-bilstm.batch_by_length.v1`.
-    swap_entities: probability with which an entity becomes another one of its label and of as many words that was seen
-        in training before, 0 <= probability <= 1.
-    lower_case: probability with which a document is written in lower case, 0 <= probability <= 1.
+    swap_entities: probability of replacing an entity by one with the same label and number of words that was seen
+        earlier in training, 0 <= probability <= 1.
+    lower_case: probability of lowercasing a document, 0 <= probability <= 1.
     RETURNS: the batcher.
     RAISES: ValueError for an argument outside these ranges.
     """
     for name, probability in (("swap_entities", swap_entities), ("lower_case", lower_case)):
         if not 0.0 <= probability <= 1.0:
-            raise ValueError(f"{name} is a probability and must be at least 0 and at most 1, but it is {probability}.")
+            raise ValueError(f"{name} is a probability. Set it to a number from 0 to 1, not {probability}.")
     augment: Any = partial(
         batch_augmented, batcher=batcher, names=Names(), swap_entities=swap_entities, lower_case=lower_case
     )
@@ -79,11 +79,11 @@ def make_batch_augmented_v1(batcher: Batcher, swap_entities: float = 0.0, lower_
 def batch_augmented(
     examples: Iterable[Example], batcher: Batcher, names: Names, swap_entities: float, lower_case: float
 ) -> Iterator[list[Example]]:
-    """Make batches and change some of their examples; `make_batch_augmented_v1` says how.
+    """Make batches and change some of their examples, as described for `make_batch_augmented_v1`.
 
-    examples: the examples; they stay as they are.
-    batcher, swap_entities, lower_case: as there.
-    names: the entities seen so far, which those of the examples are added to.
+    examples: the examples. They are not modified; a changed example is a copy.
+    batcher, swap_entities, lower_case: as for `make_batch_augmented_v1`.
+    names: the entities seen so far. The entities of the examples are added.
     RETURNS: the batches.
     """
     for batch in batcher(examples):
@@ -94,7 +94,7 @@ def batch_augmented(
 
 
 def _augment(example: Example, names: Names, swap_entities: float, lower_case: float) -> Example:
-    """Give the example itself, or a changed copy of it."""
+    """Return the example itself, or a changed copy of it."""
     doc = example.reference
     swapped = [entity for entity in doc.ents if random.random() < swap_entities]
     lowered = random.random() < lower_case
@@ -108,10 +108,10 @@ def _augment(example: Example, names: Names, swap_entities: float, lower_case: f
         words = [word.lower() for word in words]
     spaces = [bool(token.whitespace_) for token in doc]
     reference = Doc(doc.vocab, words=words, spaces=spaces, user_data=dict(doc.user_data))
-    # The tree tells the sentences, and spaCy takes no other word for them beside it.
-    place_attrs = [*_PLACE_ATTRS, *((HEAD, DEP) if doc.has_annotation("DEP") else (SENT_START,))]
-    values: Any = numpy.hstack((attrs, doc.to_array(place_attrs).reshape(len(doc), -1)))
-    reference.from_array([*_WORD_ATTRS, *place_attrs], values)
+    # A dependency tree defines the sentences. spaCy refuses SENT_START beside it.
+    position_attrs = [*_POSITION_ATTRS, *((HEAD, DEP) if doc.has_annotation("DEP") else (SENT_START,))]
+    values: Any = numpy.hstack((attrs, doc.to_array(position_attrs).reshape(len(doc), -1)))
+    reference.from_array([*_WORD_ATTRS, *position_attrs], values)
     reference.cats = dict(doc.cats)
     reference.spans.from_bytes(doc.spans.to_bytes())
     predicted = Doc(doc.vocab, words=words, spaces=spaces)

@@ -1,4 +1,4 @@
-"""Batches of documents of like length. A stream of examples comes in, a stream of batches goes out."""
+"""Batches of documents with similar lengths."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -16,25 +16,25 @@ def make_batch_by_length_v1(
     noise: float = 0.1,
     get_length: Callable[[Item], int] | None = None,
 ) -> Batcher[Item]:
-    """Make a batcher that puts documents of like length together.
+    """Make a batcher that groups documents of similar length.
 
-    A recurrence takes as many steps as the longest document of a batch has words, so batches of like lengths train
-    faster. The noise lets the company that a document keeps differ from epoch to epoch. Everything is drawn from
-    Python's random generator, which `[training] seed` sets.
+    A recurrent layer takes as many time steps as the longest document of a batch has words, so batches of similar
+    lengths train faster. Noise on the lengths changes the composition of the batches from epoch to epoch. Python's
+    random generator, which `[training] seed` sets, makes all random choices.
 
-    size: number of words in a batch, >= 1, or a schedule of it. A longer document is a batch by itself.
-    buffer: number of documents that are sorted at a time, >= 1.
-    noise: relative width of the noise on a length, >= 0; 0 sorts by length alone.
-    get_length: gives an item's length; `len` if None.
+    size: largest number of words in a batch, >= 1, or a schedule of it. A longer document is a batch by itself.
+    buffer: number of documents to sort at a time, >= 1.
+    noise: relative amplitude of the noise on a length, >= 0; 0 sorts by length alone.
+    get_length: returns an item's length; `len` if None.
     RETURNS: the batcher.
     RAISES: ValueError for an argument outside these ranges.
     """
     if buffer < 1:
-        raise ValueError(f"The batcher sorts at least one document at a time, but buffer is {buffer}.")
+        raise ValueError(f"buffer is {buffer}. Set it to the number of documents to sort at a time, at least 1.")
     if noise < 0:
-        raise ValueError(f"The noise on the lengths must not be negative, but is {noise}.")
+        raise ValueError(f"noise is {noise}. Set it to 0 or more.")
     if isinstance(size, int) and size < 1:
-        raise ValueError(f"A batch holds at least one word, but size is {size}.")
+        raise ValueError(f"size is {size}. Set it to the number of words in a batch, at least 1.")
     batcher: Any = partial(batch_by_length, size=size, buffer=buffer, noise=noise, get_length=get_length or len)
     return cast(Batcher[Item], batcher)
 
@@ -46,16 +46,16 @@ def batch_by_length(
     noise: float,
     get_length: Callable[[Item], int],
 ) -> Iterator[list[Item]]:
-    """Put items of like length together; `make_batch_by_length_v1` says how.
+    """Group items of similar length, as described for `make_batch_by_length_v1`.
 
     items: the items.
-    size, buffer, noise, get_length: as there.
+    size, buffer, noise, get_length: as for `make_batch_by_length_v1`.
     RETURNS: the batches.
     """
     sizes = repeat(size) if isinstance(size, int) else iter(size)
     stream = iter(items)
     while buffered := list(islice(stream, buffer)):
-        random.shuffle(buffered)  # Items of equal length keep random company, also without noise.
+        random.shuffle(buffered)  # Mixes items of equal length even without noise.
         buffered.sort(key=lambda item: get_length(item) * (1.0 + noise * random.uniform(-1.0, 1.0)))
         batches = list(_cut(buffered, sizes, get_length))
         random.shuffle(batches)
@@ -63,7 +63,7 @@ def batch_by_length(
 
 
 def _cut(items: list[Item], sizes: Iterator[int], get_length: Callable[[Item], int]) -> Iterator[list[Item]]:
-    """Cut a list into batches that hold as many words as their size says, but at least one item."""
+    """Cut a list into batches of at most `sizes` words each, but at least one item."""
     batch: list[Item] = []
     n_words, size = 0, next(sizes)
     for item in items:

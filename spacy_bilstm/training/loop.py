@@ -1,4 +1,4 @@
-"""spaCy's training loop without its evaluation: the caller decides what to do after each update."""
+"""spaCy's training loop without evaluation, for callers that act after each update."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def resolve_training_settings(nlp: Language) -> dict[str, Any]:
     """Resolve the `[training]` block of a pipeline's config.
 
     nlp: the pipeline.
-    RETURNS: the settings: optimizer, batcher, dropout and so on, as objects and numbers.
+    RETURNS: the settings by name, such as `"optimizer"`, `"batcher"` and `"dropout"`, as objects and numbers.
     """
     settings: dict[str, Any] = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
     return settings
 
 
 def iterate_updates(nlp: Language, batches: Iterable[Batch], settings: dict[str, Any]) -> Iterator[list[Example]]:
-    """Train an initialised pipeline as `spacy train` does, but never evaluate it.
+    """Train an initialised pipeline as `spacy train` does, but without evaluation.
 
     nlp: the pipeline.
-    batches: the batches to train on. Training ends with them.
-    settings: what `resolve_training_settings` gave.
-    YIELDS: the examples of each update, after the update.
+    batches: the batches to train on. Each is taken when the caller asks for the next update; training ends with them.
+    settings: the result of `resolve_training_settings`.
+    RETURNS: the examples of each update, after the update.
     """
     updates = train_while_improving(
         nlp,

@@ -1,4 +1,4 @@
-"""Adam with gradients clipped by their global norm. The weights of a whole step pass through."""
+"""Adam with gradients clipped by their global norm."""
 
 from typing import Any
 
@@ -11,26 +11,26 @@ Rate = float | list[float] | Generator
 
 
 class GlobalClipOptimizer(Optimizer):
-    """An optimizer that scales the gradients of a step by one factor, so that their joint norm keeps to a limit.
+    """An optimizer that clips the gradients of a step by their joint norm, like `torch.nn.utils.clip_grad_norm_`.
 
-    thinc hands an optimizer one parameter after the other and clips each by itself, which changes the direction of a
-    step. This one collects the gradients of all parameters and applies them when the step ends: when spaCy's training
-    loop calls `step_schedules`, or, in a loop that does not, when a parameter comes again. Weights are updated in
-    place, in the memory they were handed over in, as in `nlp.rehearse`.
+    thinc calls an optimizer with one parameter after the other and clips each alone, which changes the direction of the
+    step. This optimizer collects the gradients of all parameters and applies them when the step ends. The step ends
+    when spaCy's training loop calls `step_schedules`, or, in a loop that does not call it, when a parameter comes a
+    second time. Weights are updated in place, in the arrays that the optimizer was called with, as in `nlp.rehearse`.
     """
 
     __slots__ = ["_collected", "global_norm", "max_norm"]
 
     def __init__(self, learn_rate: Rate, *, max_norm: float, **settings: Any) -> None:
-        """Set up an optimizer.
+        """Create the optimizer.
 
         learn_rate: the learning rate, or a schedule of it.
-        max_norm: the largest global norm of a step's gradients, > 0.
+        max_norm: largest global norm of a step's gradients, > 0.
         settings: further arguments of thinc's `Optimizer`.
         RAISES: ValueError if `max_norm` is not positive.
         """
         if not max_norm > 0:
-            raise ValueError(f"The largest global norm of the gradients must be above 0, but max_norm is {max_norm}.")
+            raise ValueError(f"max_norm is {max_norm}. Set it to the largest norm of all gradients, above 0.")
         super().__init__(learn_rate, grad_clip=0.0, **settings)
         self.max_norm = max_norm
         self.global_norm = 0.0
@@ -39,11 +39,11 @@ class GlobalClipOptimizer(Optimizer):
     def __call__(
         self, key: Key, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
     ) -> tuple[FloatsXd, FloatsXd]:
-        """Take a parameter's gradient for this step.
+        """Collect a parameter's gradient for this step.
 
-        key: the parameter's id.
-        weights: the weights, which change in place when the step ends.
-        gradient: the gradient; zero afterwards.
+        key: the parameter's ID.
+        weights: the weights. They change in place when the step ends.
+        gradient: the gradient. It is set to zero.
         lr_scale: factor of the learning rate.
         RETURNS: the weights and the gradient.
         """
@@ -59,7 +59,7 @@ class GlobalClipOptimizer(Optimizer):
         super().step_schedules()
 
     def apply(self) -> None:
-        """Update all weights whose gradients were collected; `global_norm` then holds their norm before clipping."""
+        """Update all weights whose gradients were collected. Sets `global_norm` to their norm before clipping."""
         collected, self._collected = self._collected, {}
         squares = (get_array_ops(gradient).xp.vdot(gradient, gradient) for _, gradient, _ in collected.values())
         self.global_norm = float(sum(squares)) ** 0.5
@@ -83,12 +83,12 @@ def make_adam_v1(
     """Make Adam (Kingma and Ba 2015) with gradients clipped by their global norm (Pascanu et al. 2013).
 
     learn_rate: the learning rate, or a schedule of it.
-    max_norm: the largest global norm of a step's gradients over all parameters, > 0.
-    beta1, beta2: decay of the first and second moments, 0 <= beta < 1.
-    eps: what is added to the denominator.
+    max_norm: largest global norm of a step's gradients over all parameters, > 0.
+    beta1, beta2: decay rates of the first and second moments, 0 <= beta < 1.
+    eps: term added to the denominator for numerical stability.
     L2: strength of the regularisation, >= 0.
-    L2_is_weight_decay: whether it is decoupled weight decay, as in AdamW (Loshchilov and Hutter 2019).
-    use_averages: whether averages of the weights are kept, which spaCy then evaluates and saves.
+    L2_is_weight_decay: whether to use decoupled weight decay, as in AdamW (Loshchilov and Hutter 2019).
+    use_averages: whether to keep averages of the weights, which spaCy evaluates and saves.
     RETURNS: the optimizer.
     RAISES: ValueError if `max_norm` is not positive.
     """

@@ -1,1 +1,1 @@
-"""What several packages share: files, plots, facts about the machine."""
+"""Helpers that several packages share: writing files, plots, model size, facts about the machine."""

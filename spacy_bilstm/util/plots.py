@@ -1,4 +1,4 @@
-"""The plots of the commands: one look for all, drawn with Matplotlib and written as SVG or PNG."""
+"""The common style of all plots, drawn with Matplotlib and written as SVG or PNG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# After Okabe and Ito (2008): told apart by readers of any colour vision, and on paper.
+# The palette of Okabe and Ito (2008), which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLE: Any = {
     "font.size": 10,
@@ -22,7 +22,7 @@ _STYLE: Any = {
     "axes.axisbelow": True,
     "grid.alpha": 0.3,
     "svg.fonttype": "none",
-    # An equal plot is an equal file.
+    # With a fixed salt, drawing the same plot again writes the same bytes.
     "svg.hashsalt": "spacy-bilstm",
 }
 
@@ -32,13 +32,13 @@ class PlotsMissingError(ImportError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Plots are drawn with Matplotlib, which is not installed. Install it with: "
-            "python -m pip install 'spacy-bilstm[plots]'"
+            "Plots need Matplotlib, which is not installed. "
+            "Install it with: python -m pip install 'spacy-bilstm[plots]'"
         )
 
 
 def check_plot_path(path: Path) -> None:
-    """Find out, before any long work, whether a plot can be written.
+    """Check that a plot can be written. Call it before any long work.
 
     path: the file to write.
     RAISES: PlotsMissingError if Matplotlib is not installed; ValueError if the path ends in neither `.svg` nor `.png`.
@@ -46,15 +46,15 @@ def check_plot_path(path: Path) -> None:
     if importlib.util.find_spec("matplotlib") is None:
         raise PlotsMissingError
     if path.suffix.lower() not in (".svg", ".png"):
-        raise ValueError(f"Can't draw a plot as '{path}'. End its name with .svg or .png.")
+        raise ValueError(f"Can't write a plot to '{path}'. End its name with .svg or .png.")
 
 
 def new_figure(n_plots: int = 1, width: float = 7.0, height: float = 4.0, title: str = "") -> tuple[Figure, list[Axes]]:
-    """Give a figure of plots side by side.
+    """Make a figure with plots side by side.
 
     n_plots: number of plots, >= 1.
     width, height: size of one plot in inches.
-    title: what stands above all plots.
+    title: title above all plots.
     RETURNS: the figure, and the axes of its plots from left to right.
     RAISES: PlotsMissingError if Matplotlib is not installed.
     """
@@ -73,11 +73,11 @@ def new_figure(n_plots: int = 1, width: float = 7.0, height: float = 4.0, title:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure whole or not at all.
+    """Write a figure to a file. If that fails, an existing file stays as it was.
 
     figure: the figure.
-    path: the file to write; its ending, `.svg` or `.png`, says in which format.
-    RAISES: ValueError for another ending.
+    path: the file to write. Its suffix, `.svg` or `.png`, sets the format.
+    RAISES: ValueError for another suffix.
     """
     from matplotlib import rc_context
 

@@ -1,12 +1,11 @@
-"""Rounds: all take turns, and what an interrupt leaves are whole rounds."""
+"""Rounds in which subjects take turns, and the summary of their numbers."""
 
 import pytest
 
-from spacy_bilstm.benchmarks.report import shorten_names
 from spacy_bilstm.benchmarks.rounds import get_quartiles, get_ratio, interleave
 
 
-def test_each_round_starts_with_another_one() -> None:
+def test_each_round_starts_with_another_subject() -> None:
     turns: list[tuple[str, int]] = []
 
     def measure(name: str, number: int) -> str:
@@ -17,36 +16,31 @@ def test_each_round_starts_with_another_one() -> None:
     assert turns == [("a", 0), ("b", 0), ("b", 1), ("a", 1), ("a", 2), ("b", 2)]
 
 
-@pytest.mark.parametrize("n_done", [0, 2])
-def test_an_interrupt_leaves_whole_rounds(n_done: int) -> None:
+def interrupt_in_round(n_done: int) -> list[list[str]]:
+    """Run five rounds, and interrupt the one after `n_done`."""
+
     def measure(name: str, number: int) -> str:
         if (name, number) == ("b", n_done):
             raise KeyboardInterrupt
         return name
 
-    if n_done:
-        assert interleave("ab", measure, 5) == [["a", "b"]] * n_done
-    else:
-        with pytest.raises(KeyboardInterrupt):
-            interleave("ab", measure, 5)
+    return interleave("ab", measure, 5)
 
 
-def test_numbers_of_rounds() -> None:
+def test_an_interrupt_keeps_the_completed_rounds() -> None:
+    assert interrupt_in_round(2) == [["a", "b"], ["a", "b"]]
+
+
+def test_an_interrupt_in_the_first_round_is_raised() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_in_round(0)
+
+
+def test_quartiles() -> None:
     quartiles = get_quartiles([4.0, 1.0, 2.0, 3.0, 5.0])
     assert (quartiles.lower, quartiles.median, quartiles.upper) == (2.0, 3.0, 4.0)
-    # The machine was ten times as fast in one round.
+
+
+def test_ratio_ignores_a_change_of_the_machines_speed() -> None:
+    # In the second round the machine was ten times as fast.
     assert get_ratio([2.0, 30.0, 2.0], [1.0, 10.0, 1.0]) == 2.0
-
-
-@pytest.mark.parametrize(
-    ("names", "short"),
-    [
-        (["runs/cnn/model-best", "runs/lstm/model-best"], ["cnn", "lstm"]),
-        (["configs/a.cfg", "configs/b.cfg"], ["a.cfg", "b.cfg"]),
-        (["runs/cnn/model-best", "en_core_web_sm"], ["runs/cnn/model-best", "en_core_web_sm"]),
-        (["a/b", "a/b"], ["b", "b"]),
-        (["a/b"], ["a/b"]),
-    ],
-)
-def test_names_are_as_short_as_tells_them_apart(names: list[str], short: list[str]) -> None:
-    assert shorten_names(names) == short

@@ -1,4 +1,4 @@
-"""Texts for benchmarks: every format is read or refused with a reason, and no word is lost or made up."""
+"""Texts for benchmarks: reading, joining and cutting."""
 
 from pathlib import Path
 
@@ -39,22 +39,22 @@ def test_texts_are_read_from_each_format(tmp_path: Path, suffix: str) -> None:
         ("texts.txt", b"\xff\xfe", "UTF-8"),
         ("texts.jsonl", '{"text": "a"}\n{"txt": "b"}', "Line 2 of .* has no text under 'text'"),
         ("texts.jsonl", "[1", "Line 1 of .* is not JSON"),
-        ("texts.spacy", "no docs", "not a file of spaCy's binary format"),
+        ("texts.spacy", "no docs", "not in spaCy's binary format"),
     ],
 )
-def test_what_holds_no_texts_is_refused(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
+def test_files_without_texts_are_refused(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(TextsError, match=message):
         read_texts(tmp_path / name)
 
 
-def test_words_are_spacys_tokens_up_to_the_limit() -> None:
+def test_texts_are_tokenized_up_to_the_limit() -> None:
     assert tokenize(TEXTS, "en", None)[1] == ["Do", "n't", "!"]
     assert tokenize(TEXTS, "en", 5) == tokenize(TEXTS, "en", None)[:1]
 
 
 @given(tokenized, st.integers(1, 20))
-def test_joining_keeps_every_word_and_its_place(tokens: list[list[str]], n_words: int) -> None:
+def test_joining_keeps_all_words_in_order(tokens: list[list[str]], n_words: int) -> None:
     joined = join_tokens(tokens, n_words)
     assert [token.strip() for text in joined for token in text] == [token.strip() for text in tokens for token in text]
     assert all(len(text) >= n_words for text in joined[:-1])
@@ -62,7 +62,7 @@ def test_joining_keeps_every_word_and_its_place(tokens: list[list[str]], n_words
 
 
 @given(tokenized, st.integers(1, 20), st.integers(1, 60))
-def test_pieces_have_the_length_that_was_asked_for(tokens: list[list[str]], length: int, n_words: int) -> None:
+def test_pieces_have_the_wanted_length(tokens: list[list[str]], length: int, n_words: int) -> None:
     pieces = cut_tokens(tokens, length, n_words)
     assert {len(piece) for piece in pieces} == {length}
     assert len(pieces) == max(1, n_words // length)

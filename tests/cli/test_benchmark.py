@@ -1,39 +1,36 @@
-"""`spacy bilstm benchmark`: its commands measure, print, write and draw, and end with a reason when they cannot."""
+"""`spacy bilstm benchmark`: options, tables, files and exit statuses."""
 
+import importlib
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import spacy
 import srsly
-from thinc.api import Config
+from toy_benchmarks import make_encoders, make_scaling, make_speed, make_training, write_pipelines
 from typer.testing import CliRunner
 
+from spacy_bilstm.benchmarks.workers import WorkerError
 from spacy_bilstm.cli import app
 
-PROJECT = Path(__file__).parents[2]
+FUNCTIONS = {
+    "speed": "compare_speed",
+    "scaling": "compare_scaling",
+    "training": "compare_training",
+    "encoder": "compare_encoders",
+}
 
 
 def run(*arguments: object, exit_code: int = 0) -> str:
     result = CliRunner().invoke(app, ["benchmark", *map(str, arguments)])
     assert result.exit_code == exit_code, result.output
     return " ".join(result.output.split())
-
-
-def run_and_read(path: Path, *arguments: object) -> tuple[str, dict[str, Any]]:
-    """Run a command that writes and draws; give what it printed and wrote."""
-    printed = run(*arguments, "--output", path, "--plot", path / "plot.svg")
-    assert (path / "plot.svg").read_text(encoding="utf8").startswith("<?xml")
-    written = srsly.read_json(path / f"{arguments[0]}.json")
-    assert written["command"] == arguments[0]
-    assert {"cpu", "cores", "python", "torch", "spacy"} <= set(written["machine"])
-    return printed, written
 
 
 def list_running(group: int) -> list[str]:
@@ -45,80 +42,132 @@ def list_running(group: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with pipelines that are quick to load, and one that fails as soon as it runs."""
-    path = tmp_path_factory.mktemp("pipelines")
-    for name, pipe in {"first": "sentencizer", "second": "sentencizer", "broken": "tagger"}.items():
-        nlp = spacy.blank("en")
-        nlp.add_pipe(pipe)
-        nlp.to_disk(path / name)
-    (path / "texts.txt").write_text("She reads a book.\nHe doesn't.\n" * 20, encoding="utf8")
-    return path
+    """Write pipelines and texts, and return their folder."""
+    return write_pipelines(tmp_path_factory.mktemp("pipelines"))
 
 
-def test_speed(pipelines: Path, tmp_path: Path) -> None:
-    names = [pipelines / "first", pipelines / "second"]
-    options = ["--texts", pipelines / "texts.txt", "--join-words", 50, "--rounds", 3]
-    printed, written = run_and_read(tmp_path / "metrics", "speed", *names, *options)
-    assert "first" in printed
-    assert "4 documents, 180 words, 1 thread(s), 3 rounds" in printed
-    assert written["settings"]["n_words"] == 20 * (5 + 4)
-    first, second = written["results"]
-    assert first["ratio"] == 1.0
-    assert second["pipeline"] == str(pipelines / "second")
-    files = [file for file in (pipelines / "second").rglob("*") if file.is_file()]
-    assert second["facts"]["bytes_on_disk"] == sum(file.stat().st_size for file in files)
-    ratios = [
-        a["pipe"]["seconds"] / b["pipe"]["seconds"] for a, b in zip(first["rounds"], second["rounds"], strict=True)
-    ]
-    assert second["ratio"] == pytest.approx(sorted(ratios)[1], rel=1e-6)
-    speeds = sorted(written["settings"]["n_words"] / turn["pipe"]["seconds"] for turn in second["rounds"])
-    assert second["words_per_second"]["median"] == pytest.approx(speeds[1], rel=1e-3)
-    latencies = sorted(1e3 * seconds for turn in second["rounds"] for seconds in turn["latencies"])
-    assert latencies[0] <= second["latency_ms"]["p50"] <= second["latency_ms"]["p99"] <= latencies[-1]
-    assert second["peak_memory"] >= second["facts"]["loaded_memory"] > 50_000_000
+@pytest.fixture
+def arguments(tmp_path: Path) -> dict[str, list[Any]]:
+    """Return the required arguments of each command, with files that exist."""
+    for name in ("texts.txt", "first.cfg", "train.spacy"):
+        (tmp_path / name).touch()
+    texts = ["--texts", tmp_path / "texts.txt"]
+    training = [tmp_path / "first.cfg", "--corpus", tmp_path / "train.spacy"]
+    return {"speed": ["first", *texts], "scaling": ["first", "second", *texts], "training": training, "encoder": []}
 
 
-def test_scaling(pipelines: Path, tmp_path: Path) -> None:
-    options = ["--texts", pipelines / "texts.txt", "--lengths", "100,10,5000", "--batch-sizes", "1,8"]
-    arguments = [pipelines / "first", *options, "--words", 1000, "--rounds", 2]
-    printed, written = run_and_read(tmp_path, "scaling", *arguments)
-    assert "5,000" in printed
-    settings = [tuple(row["setting"].values()) for row in written["results"]]
-    lengths = [("length", length, None) for length in (10, 100, 5000)]
-    assert settings == [*lengths, ("batch_size", 20, 1), ("batch_size", 20, 8)]
-    assert [row["n_docs"] for row in written["results"]] == [100, 10, 1, 50, 50]
-    assert [row["n_words"] for row in written["results"]] == [1000, 1000, 5000, 1000, 1000]
-    assert all(row["words_per_second"]["median"] > 0 and len(row["rounds"]) == 2 for row in written["results"])
+@pytest.fixture
+def return_from(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, object], dict[str, Any]]:
+    """Make a command get a result without measuring. Returns the arguments that the command passes on."""
+
+    def replace(command: str, comparison: object) -> dict[str, Any]:
+        passed: dict[str, Any] = {}
+
+        def compare(*positional: object, **named: object) -> object:
+            passed.update(named, positional=positional)
+            return comparison
+
+        module = importlib.import_module(f"spacy_bilstm.cli.benchmark.{command}")
+        monkeypatch.setattr(module, FUNCTIONS[command], compare)
+        return passed
+
+    return replace
 
 
-def test_training(corpus: Path, tmp_path: Path) -> None:
-    """Each config trains with batches of its own over the same words, and its memory is known from epoch to epoch."""
-    for name, size in {"small": 50, "large": 100_000}.items():
-        config = Config().from_disk(PROJECT / "configs" / "cnn.cfg", interpolate=False)
-        config["training"]["batcher"]["size"] = size
-        config.to_disk(tmp_path / f"{name}.cfg")
-    configs = [tmp_path / "small.cfg", tmp_path / "large.cfg"]
-    arguments = ["training", *configs, "--corpus", corpus / "train.spacy", "--epochs", 3, "--limit-words", 120]
-    printed, written = run_and_read(tmp_path, *arguments)
-    assert "small.cfg" in printed
-    small, large = written["results"]
-    assert [epoch["n_steps"] for epoch in large["epochs"]] == [1, 1, 1]
-    assert all(epoch["n_steps"] > 1 for epoch in small["epochs"])
-    assert len({epoch["n_words"] for row in (small, large) for epoch in row["epochs"]}) == 1
-    peaks = [small["initial_memory"], *(epoch["usage"]["peak_memory"] for epoch in small["epochs"])]
-    assert peaks == sorted(peaks)
+@pytest.mark.parametrize(
+    ("command", "comparison", "table"),
+    [
+        ("speed", make_speed(), "second 1,000 900 to 1,234 1.00 10.0 400"),
+        ("speed", make_speed(), "second 2.00 ms 3.00 ms 4.50 ms 300 MB - 6 MB"),
+        ("scaling", make_scaling(), "10 own second 1,000 900 to 1,234 1.00 300 MB -"),
+        ("training", make_training(), "second 1,000 900 to 1,234 1.00 200 MB 300 MB 300 MB -"),
+        ("encoder", make_encoders(), "theirs 1,000 1.00 25% 500 1.00 1.0e-06"),
+        ("encoder", make_encoders(), "The share is of 56 GFLOP/s"),
+    ],
+)
+def test_a_table_is_printed(
+    command: str, comparison: Any, table: str, arguments: dict[str, list[Any]], return_from: Callable[..., Any]
+) -> None:
+    return_from(command, comparison)
+    assert table in run(command, *arguments[command])
 
 
-def test_encoder(tmp_path: Path) -> None:
-    options = ["--width", 16, "--n-docs", 6, "--max-length", 30, "--rounds", 2]
-    printed, written = run_and_read(tmp_path, "encoder", *options)
-    measured = {row["name"]: row for row in written["results"]}
-    assert all(name in printed for name in measured)
-    ours, theirs = measured["spacy-bilstm.BiLSTMEncoder.v1"], measured["spacy.TorchBiLSTMEncoder.v1"]
-    assert ours["predict_ratio"] == ours["train_ratio"] == 1.0
-    assert ours["batch_dependence"] < 1e-5 < theirs["batch_dependence"]
-    assert written["machine"]["matmul_gflops"] > 0
-    assert all(row["predict_words_per_second"] > 0 and row["matmul_share"] > 0 for row in measured.values())
+@pytest.mark.parametrize(
+    ("command", "comparison"),
+    [("speed", make_speed()), ("scaling", make_scaling()), ("training", make_training()), ("encoder", make_encoders())],
+)
+def test_json_and_plot_are_written(
+    command: str, comparison: Any, arguments: dict[str, list[Any]], return_from: Callable[..., Any], tmp_path: Path
+) -> None:
+    return_from(command, comparison)
+    run(command, *arguments[command], "--output", tmp_path / "metrics", "--plot", tmp_path / "plot.svg")
+    assert srsly.read_json(tmp_path / "metrics" / f"{command}.json")["command"] == command
+    assert (tmp_path / "plot.svg").read_text(encoding="utf8").startswith("<?xml")
+
+
+def test_json_is_written_to_the_given_file(
+    arguments: dict[str, list[Any]], return_from: Callable[..., Any], tmp_path: Path
+) -> None:
+    return_from("speed", make_speed())
+    run("speed", *arguments["speed"], "--output", tmp_path / "mine.json")
+    assert (tmp_path / "mine.json").is_file()
+
+
+def test_options_are_passed_on(arguments: dict[str, list[Any]], return_from: Callable[..., Any]) -> None:
+    passed = return_from("speed", make_speed())
+    run("speed", *arguments["speed"], "--join-words", 50, "--limit-words", 9, "--batch-size", 8, "--rounds", 2)
+    wanted = {"join_words": 50, "limit_words": 9, "batch_size": 8, "rounds": 2, "threads": 1, "gpu_id": -1}
+    assert wanted.items() <= passed.items()
+
+
+def test_numbers_of_scaling_are_parsed(arguments: dict[str, list[Any]], return_from: Callable[..., Any]) -> None:
+    passed = return_from("scaling", make_scaling())
+    run("scaling", *arguments["scaling"], "--lengths", "100, 10", "--batch-sizes", "1")
+    assert (passed["lengths"], passed["batch_sizes"]) == ([100, 10], [1])
+
+
+def test_scaling_has_default_numbers(arguments: dict[str, list[Any]], return_from: Callable[..., Any]) -> None:
+    passed = return_from("scaling", make_scaling())
+    run("scaling", *arguments["scaling"])
+    assert passed["lengths"] == [10, 100, 1000, 10_000, 100_000]
+    assert passed["batch_sizes"] == [1, 4, 16, 64, 256, 1024, 4096]
+
+
+def test_configs_that_train_on_other_words_are_reported(
+    arguments: dict[str, list[Any]], return_from: Callable[..., Any]
+) -> None:
+    warning = "The configs do not train on the same number of words."
+    return_from("training", make_training())
+    assert warning not in run("training", *arguments["training"])
+    return_from("training", make_training(n_words=(500, 400)))
+    assert warning in run("training", *arguments["training"])
+
+
+@pytest.mark.parametrize(
+    ("command", "comparison", "done"),
+    [
+        ("speed", make_speed(1), "1 of 2 rounds"),
+        ("training", make_training(1), "1 of 2 rounds"),
+        ("encoder", make_encoders(1), "1 of 2 rounds"),
+        ("scaling", make_scaling(3, KeyboardInterrupt()), "3 of 4 measurements"),
+    ],
+)
+def test_an_interrupted_command_reports_the_completed_rounds(
+    command: str, comparison: Any, done: str, arguments: dict[str, list[Any]], return_from: Callable[..., Any]
+) -> None:
+    return_from(command, comparison)
+    printed = run(command, *arguments[command], exit_code=130)
+    assert done in printed
+    assert "1.00" in printed
+
+
+def test_scaling_reports_the_measurements_before_a_failure(
+    arguments: dict[str, list[Any]], return_from: Callable[..., Any]
+) -> None:
+    return_from("scaling", make_scaling(1, WorkerError("first: its process ended with exit code -9")))
+    printed = run("scaling", *arguments["scaling"], exit_code=1)
+    assert "Stopped after 1 of 4 measurements." in printed
+    assert "first: its process ended with exit code -9" in printed
 
 
 @pytest.mark.parametrize(
@@ -128,7 +177,7 @@ def test_encoder(tmp_path: Path) -> None:
         (["broken"], "broken: ValueError: [E109] Component 'tagger' could not be run"),
     ],
 )
-def test_a_failure_in_a_worker_is_told_and_ends_all(
+def test_a_failure_in_a_worker_is_reported_and_ends_all_workers(
     pipelines: Path, names: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(pipelines)
@@ -138,22 +187,32 @@ def test_a_failure_in_a_worker_is_told_and_ends_all(
     assert not multiprocessing.active_children()
 
 
-def test_what_cannot_work_is_refused_before_anything_is_started(
-    pipelines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_empty_texts_are_refused(arguments: dict[str, list[Any]]) -> None:
+    assert "holds no text" in run("speed", *arguments["speed"], exit_code=1)
+
+
+def test_an_unknown_plot_format_is_refused(arguments: dict[str, list[Any]]) -> None:
+    printed = run("speed", *arguments["speed"], "--plot", "speed.gif", exit_code=1)
+    assert "End its name with .svg or .png" in printed
+
+
+@pytest.mark.parametrize("numbers", ["10,x", "", "0"])
+def test_numbers_that_are_not_whole_numbers_from_1_are_refused(numbers: str, arguments: dict[str, list[Any]]) -> None:
+    printed = run("scaling", *arguments["scaling"], "--lengths", numbers, exit_code=1)
+    assert "Nothing was measured." in printed
+    assert "lengths" in printed
+
+
+def test_a_plot_without_matplotlib_is_refused(
+    arguments: dict[str, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "empty.txt").touch()
-    texts = ["--texts", pipelines / "texts.txt"]
-    pipeline = pipelines / "first"
-    assert "holds no text" in run("speed", pipeline, "--texts", tmp_path / "empty.txt", exit_code=1)
-    assert "End its name with .svg or .png" in run("speed", pipeline, *texts, "--plot", "speed.gif", exit_code=1)
-    assert "--lengths 10,x: give whole numbers" in run("scaling", pipeline, *texts, "--lengths", "10,x", exit_code=1)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    printed = run("speed", pipeline, *texts, "--plot", tmp_path / "speed.svg", exit_code=1)
+    printed = run("speed", *arguments["speed"], "--plot", tmp_path / "speed.svg", exit_code=1)
     assert "python -m pip install 'spacy-bilstm[plots]'" in printed
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-def test_an_interrupt_keeps_whole_rounds_and_ends_the_workers(pipelines: Path, tmp_path: Path) -> None:
+def test_an_interrupt_keeps_completed_rounds_and_ends_the_workers(pipelines: Path, tmp_path: Path) -> None:
     """As with Ctrl-C in a terminal, the signal reaches the command and its workers."""
     command = [sys.executable, "-m", "spacy_bilstm", "benchmark", "speed", pipelines / "first", "--rounds", "100000"]
     options = ["--texts", pipelines / "texts.txt", "--output", tmp_path / "speed.json"]

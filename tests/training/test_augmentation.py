@@ -1,4 +1,4 @@
-"""Augmented batches: names trade places, annotation stays in its place, and the seed fixes it."""
+"""Augmented batches."""
 
 import random
 from typing import Any
@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import registry
 
-from spacy_bilstm.bridge.familiarity import is_augmented
+from spacy_bilstm.bridge.identity_dropout import is_augmented
 
 VOCAB = spacy.blank("en").vocab
 PEOPLE, PLACES = ("Ada", "Ada Byron", "Grace Hopper", "Alan"), ("Oslo", "New York")
@@ -19,7 +19,7 @@ NAMES = [*(("PER", name) for name in PEOPLE), *(("LOC", name) for name in PLACES
 
 
 def make_doc(names: list[tuple[str, str]]) -> Doc:
-    """A doc in which each name stands after a word of its own, with everything annotated that a doc can hold."""
+    """Make a doc with one extra word before each name, and with every kind of annotation."""
     words: list[str] = []
     entities = []
     for label, name in names:
@@ -55,10 +55,10 @@ docs_of_names = st.lists(st.lists(st.sampled_from(NAMES), max_size=4), min_size=
 
 @settings(max_examples=60, deadline=None)
 @given(docs_of_names, st.integers(0, 5), st.floats(0, 1), st.floats(0, 1))
-def test_only_names_change_and_take_their_annotation_with_them(
+def test_names_change_together_with_their_annotation(
     docs: list[Doc], seed: int, swap_entities: float, lower_case: float
 ) -> None:
-    known = {(ent.label_, ent.text.lower()) for doc in docs for ent in doc.ents}
+    seen = {(ent.label_, ent.text.lower()) for doc in docs for ent in doc.ents}
     (examples,) = augment(docs, seed=seed, swap_entities=swap_entities, lower_case=lower_case)
     originals = {id(doc) for doc in docs}
     assert len(examples) == len(docs)
@@ -68,7 +68,7 @@ def test_only_names_change_and_take_their_annotation_with_them(
         if id(doc) in originals:
             continue
         assert [token.text for token in example.predicted] == [token.text for token in doc]
-        assert {(ent.label_, ent.text.lower()) for ent in doc.ents} <= known
+        assert {(ent.label_, ent.text.lower()) for ent in doc.ents} <= seen
         for token in doc:
             assert token.tag_.lower() == f"tag-{token.lower_}"
             assert token.lemma_.lower() == f"lemma-{token.lower_}"
@@ -78,7 +78,7 @@ def test_only_names_change_and_take_their_annotation_with_them(
         assert [(span.label_, span.start, span.end) for span in doc.spans["first"]] == [("FIRST", 0, 1)]
 
 
-def test_names_come_anew_in_each_epoch_and_the_seed_fixes_them() -> None:
+def test_names_differ_between_epochs_and_are_fixed_by_the_seed() -> None:
     docs = [make_doc([name]) for name in NAMES]
     epochs = [[example.reference.text for example in epoch] for epoch in augment(docs, epochs=4, swap_entities=1.0)]
     again = [[example.reference.text for example in epoch] for epoch in augment(docs, epochs=4, swap_entities=1.0)]
@@ -86,7 +86,7 @@ def test_names_come_anew_in_each_epoch_and_the_seed_fixes_them() -> None:
     assert len({tuple(sorted(epoch)) for epoch in epochs}) > 1
 
 
-def test_no_probability_changes_nothing() -> None:
+def test_zero_probabilities_change_nothing() -> None:
     docs = [make_doc([name]) for name in NAMES]
     (examples,) = augment(docs)
     assert {id(example.reference) for example in examples} == {id(doc) for doc in docs}
@@ -104,7 +104,7 @@ def test_missing_annotation_stays_missing() -> None:
 
 
 @pytest.mark.parametrize("name", ["swap_entities", "lower_case"])
-def test_a_probability_is_one(name: str) -> None:
+def test_a_probability_above_1_is_an_error(name: str) -> None:
     arguments: dict[str, Any] = {name: 1.5}
     with pytest.raises(ValueError, match=f"{name} is a probability"):
         augment([make_doc(NAMES)], **arguments)

@@ -1,4 +1,4 @@
-"""The batcher by length: every document once, within the size, of like length, and fixed by the seed."""
+"""The batcher by length."""
 
 import random
 from itertools import repeat
@@ -33,7 +33,7 @@ def test_the_seed_fixes_the_batches(lengths: list[int]) -> None:
     assert batch(lengths, seed=3) == batch(lengths, seed=3)
 
 
-def test_batches_hold_like_lengths_and_come_in_random_order() -> None:
+def test_batches_hold_similar_lengths_in_random_order() -> None:
     lengths = list(range(1, 41)) * 5
     batches = batch(lengths, noise=0.0, size=100)
     spread = [max(map(len, items)) - min(map(len, items)) for items in batches]
@@ -42,7 +42,7 @@ def test_batches_hold_like_lengths_and_come_in_random_order() -> None:
     assert firsts != sorted(firsts)
 
 
-def test_noise_mixes_the_company_of_a_document() -> None:
+def test_noise_mixes_lengths() -> None:
     lengths = list(range(1, 41)) * 5
 
     def steps(noise: float) -> int:
@@ -52,7 +52,7 @@ def test_noise_mixes_the_company_of_a_document() -> None:
     assert batch(lengths, seed=0) != batch(lengths, seed=1)
 
 
-def test_a_schedule_gives_the_sizes() -> None:
+def test_sizes_follow_a_schedule() -> None:
     sizes = [sum(map(len, items)) for items in batch([1] * 30, size=iter([2, 4, *repeat(8, 9)]))]
     assert sorted(sizes) == [2, 4, 8, 8, 8]
 
@@ -60,9 +60,9 @@ def test_a_schedule_gives_the_sizes() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": 0}, "at least one word, but size is 0"),
-        ({"buffer": 0}, "at least one document at a time, but buffer is 0"),
-        ({"noise": -0.1}, "must not be negative, but is -0.1"),
+        ({"size": 0}, "size is 0. Set it to the number of words"),
+        ({"buffer": 0}, "buffer is 0. Set it to the number of documents"),
+        ({"noise": -0.1}, "noise is -0.1. Set it to 0 or more"),
     ],
 )
 def test_arguments_out_of_range_are_errors(settings: dict[str, Any], message: str) -> None:

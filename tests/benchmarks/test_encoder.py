@@ -1,0 +1,43 @@
+"""The speed of encoders side by side."""
+
+import pytest
+import torch
+
+from spacy_bilstm.benchmarks import compare_encoders
+from spacy_bilstm.benchmarks.encoder import EncoderComparison, EncoderResult
+
+
+@pytest.fixture(scope="module")
+def comparison() -> EncoderComparison:
+    return compare_encoders(width=16, n_docs=6, max_length=30, rounds=2, threads=2)
+
+
+@pytest.fixture(scope="module")
+def results(comparison: EncoderComparison) -> dict[str, EncoderResult]:
+    return {result.name: result for result in comparison.results}
+
+
+def test_our_encoder_has_ratio_1(results: dict[str, EncoderResult]) -> None:
+    ours = results["spacy-bilstm.BiLSTMEncoder.v1"]
+    assert ours.predict_ratio == ours.train_ratio == 1.0
+
+
+def test_only_our_encoder_does_not_depend_on_the_batch(results: dict[str, EncoderResult]) -> None:
+    ours, theirs = results["spacy-bilstm.BiLSTMEncoder.v1"], results["spacy.TorchBiLSTMEncoder.v1"]
+    assert ours.batch_dependence < 1e-5 < theirs.batch_dependence
+
+
+def test_every_encoder_has_a_speed_and_a_share(results: dict[str, EncoderResult]) -> None:
+    assert all(result.predict_words_per_second > 0 for result in results.values())
+    assert all(result.train_words_per_second > 0 for result in results.values())
+    assert all(result.matmul_share > 0 for result in results.values())
+    assert all(len(result.rounds) == 2 for result in results.values())
+
+
+def test_the_matrix_products_speed_is_a_fact_of_the_machine(comparison: EncoderComparison) -> None:
+    assert comparison.machine["matmul_gflops"] > 0
+
+
+def test_the_number_of_threads_is_restored(comparison: EncoderComparison) -> None:
+    assert comparison.settings.threads == 2
+    assert torch.get_num_threads() == 1
