@@ -1,7 +1,7 @@
 """Recurrent encoders for spaCy.
 
-Importing the package does nothing but give its version: spaCy finds everything else through the entry points that
-pyproject.toml lists, which are the public API.
+Importing the package only defines its version. spaCy loads everything else through the entry points in pyproject.toml,
+which are the public API.
 """
 
 from importlib.metadata import version

@@ -1,1 +1,1 @@
-"""What a config names with `@architectures`, thinc models built from nn through bridge."""
+"""The architectures that configs name with `@architectures`: thinc models that wrap torch modules."""

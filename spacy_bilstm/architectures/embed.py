@@ -1,10 +1,10 @@
-"""The embedding of words by their own features. Docs come in, one row a token goes out."""
+"""The architecture that embeds words by their own features: attributes, characters and static vectors."""
 
 from spacy.attrs import IDS, intify_attr
 
 from ..bridge.model_types import Tok2VecModel
-from ..bridge.word_types import with_word_types
-from ..nn.embed import WordEmbedding
+from ..bridge.word_embedding_layer import with_word_types
+from ..nn.word_embedding import WordEmbedding
 
 
 def build_word_embed_v1(
@@ -24,45 +24,45 @@ def build_word_embed_v1(
     mixed_precision: bool = False,
     hash_pooling: str = "sum",
 ) -> Tok2VecModel:
-    """Embed words by hashed attributes, characters and static vectors; takes the place of `spacy.MultiHashEmbed.v2`.
+    """Embed words by hashed attributes, characters and static vectors; replaces `spacy.MultiHashEmbed.v2`.
 
-    The vectors of a word are concatenated and mixed by a layer-normalised maxout. They depend on the word alone, so
-    each distinct word of a batch is embedded once, in training, too. `[training] dropout` drops features of the result,
-    the same ones for all tokens of a doc.
+    A maxout layer with layer norm mixes the concatenated vectors of a word. They depend on the word alone, so each
+    distinct word of a batch is embedded once, in training too. `[training] dropout` drops features of the result, the
+    same ones for all tokens of a doc.
 
     width: width of the output, >= 1.
     attrs: token attributes to embed, by name or id, such as `["NORM", "PREFIX", "SUFFIX", "SHAPE"]`; may be empty.
-    rows: number of rows in the hash table of each attribute, as many as there are attributes, each >= 1.
-    include_static_vectors: whether to include the vectors of the docs' vocab, which stay as they are, by a learned
-        projection to `width`. A word without one has a learned vector instead.
-    char_encoder: what reads the characters of a word: `"cnn"` (Ma and Hovy 2016), `"bilstm"` (Lample et al. 2016) or
+    rows: number of rows in the embedding table of each attribute, one number for each attribute, each >= 1.
+    include_static_vectors: whether to include the vectors of the docs' vocab. They do not change in training; a learned
+        projection maps them to `width`. All words without a static vector share a learned vector.
+    char_encoder: the encoder of a word's characters: `"cnn"` (Ma and Hovy 2016), `"bilstm"` (Lample et al. 2016) or
         null for none.
-    char_width: width of the vector that the characters give a word, >= 1; even for `"bilstm"`.
+    char_width: width of the vector of a word's characters, >= 1; even for `"bilstm"`.
     char_embed_width: width of the vector of a character, >= 1.
-    char_rows: number of rows in the hash table of characters, which are Unicode code points, >= 1.
-    max_chars: number of characters of a word that are read, >= 1. A longer word is read as its first
+    char_rows: number of rows in the embedding table of characters, which are Unicode code points, >= 1.
+    max_chars: number of characters to read of a word, >= 1. A longer word is read as its first
         `max_chars - max_chars // 2` characters followed by its last `max_chars // 2`.
     attr_width: width of the vector of an attribute, >= 1; `width` if null.
-    maxout_pieces: number of linear maps whose maximum mixes the vectors of a word, >= 1; 1 is a plain linear map.
-    word_dropout: probability with which a token is read as a learned replacement in training, 0 <= rate < 1.
-    identity_dropout: strength, >= 0, with which a token's word is taken for one never seen in training: for a word that
-        training met between n different pairs of neighbours with the probability strength / (strength + n), as rare
-        words are most like unseen ones (Kiperwasser and Goldberg 2016). Its ORTH, LOWER, NORM and LEMMA become those
-        that all unseen words share, while its affixes, shape, characters and vector stay. The model learns what to do
-        with words that it does not know, and keeps a filter of 128 KB of those that it does. With 0 there is no filter,
-        and each unseen word keeps an identity that means nothing.
+    maxout_pieces: number of linear maps in the maxout layer, >= 1; 1 makes it a plain linear map.
+    word_dropout: probability of reading a token as a learned replacement in training, 0 <= rate < 1.
+    identity_dropout: strength of treating words as unseen in training, >= 0. A word that has appeared between n
+        different pairs of neighbours is treated as unseen with the probability strength / (strength + n), because rare
+        words are most like unseen ones (Kiperwasser and Goldberg 2016). An unseen word has the ORTH, LOWER, NORM and
+        LEMMA that all unseen words share, but its own affixes, shape, characters and static vector. So the model learns
+        to handle unseen words, and it keeps a filter of 128 KB to recognise the words seen in training. With 0 there is
+        no filter, and each unseen word has an identity of its own, which the model has learned nothing about.
     mixed_precision: whether to compute in half precision on CUDA.
-    hash_pooling: `"sum"` or `"mean"` of the rows that an attribute or character is hashed to. Sums start small and
-        learn fast; means start with a variance of 1 and learn slowly, so that in many epochs fewer words are learned by
-        heart.
+    hash_pooling: how the table rows that an attribute or character is hashed to are combined, `"sum"` or `"mean"`. Sums
+        start small and learn fast. Means start with a variance of 1 and learn slowly, so the model memorises fewer
+        words in many epochs.
     RETURNS: the embedding, from docs to one array of shape `(len(doc), width)` each.
-    RAISES: ValueError for an argument outside these ranges or an unknown attribute, or where there is nothing to embed.
+    RAISES: ValueError for an argument outside these ranges, for an unknown attribute, or if there is nothing to embed.
     """
-    attr_ids = [_attr_id(attr) for attr in attrs]
+    attr_ids = [_get_attr_id(attr) for attr in attrs]
     if len(rows) != len(attrs):
         raise ValueError(
-            f"Each attribute of a word embedding has a table of its own, but there are {len(attrs)} attrs ({attrs}) "
-            f"and {len(rows)} rows ({rows}). Give rows as many numbers as attrs has names."
+            f"Each attribute of a word embedding has its own embedding table, but there are {len(attrs)} attrs "
+            f"({attrs}) and {len(rows)} rows ({rows}). Set rows to one number for each attribute."
         )
     if max_chars < 1:
         raise ValueError(
@@ -98,8 +98,8 @@ def build_word_embed_v1(
     )
 
 
-def _attr_id(attr: str | int) -> int:
-    # A config may hand over an id as a string, as str comes first in the type.
+def _get_attr_id(attr: str | int) -> int:
+    # The type of attrs lists str first, so a config may turn an id into a string.
     attr_id = int(attr) if str(attr).isdecimal() else intify_attr(attr)
     if not attr_id or attr_id not in IDS.values():
         names = ", ".join(name for name in IDS if name and not name.startswith("FLAG"))

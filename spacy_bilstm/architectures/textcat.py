@@ -1,4 +1,4 @@
-"""The text classifier. Docs come in, their rows in context are pooled, a score a class goes out."""
+"""The architecture that classifies docs by their pooled token vectors."""
 
 from collections.abc import Callable
 
@@ -27,21 +27,21 @@ from .output_layer import copy_outputs
 def build_textcat_v1(
     tok2vec: Tok2VecModel, exclusive_classes: bool, pooling: str, nO: int | None = None
 ) -> DocScoresModel:
-    """Classify docs by their pooled rows in context; takes the place of `spacy.TextCatReduce.v1`.
+    """Classify docs by their pooled token vectors; replaces `spacy.TextCatReduce.v1`.
 
-    An empty doc is pooled to zeros, so its scores are what the classes have without any evidence.
+    An empty doc is pooled to zeros, so its scores depend on the bias of the classes alone.
 
-    tok2vec: the embedding in context, from docs to one array of shape `(len(doc), width)` each; it may be a listener.
-    exclusive_classes: whether just one class is true of a doc. Its scores then sum to 1 (softmax); otherwise each lies
-        between 0 and 1 by itself (logistic).
-    pooling: how the rows of a doc become one: `"max"`, the greatest value of each feature (Conneau et al. 2017);
-        `"mean"`, their mean; `"attention"`, a mean weighted by softmax of the rows' products with a learned vector
-        (Zhou et al. 2016); `"last"`, the rows of the last and of the first token, which are where a forward and a
-        backward direction have read the whole doc (Graves 2012).
-    nO: number of classes; that of the labels when the model is initialised, if None.
+    tok2vec: the model of token vectors, from docs to one array of shape `(len(doc), width)` each; may be a listener.
+    exclusive_classes: whether each doc has exactly one class. If so, the scores of a doc sum to 1 (softmax). Otherwise
+        each score is between 0 and 1 independently (logistic).
+    pooling: how the token vectors of a doc are combined: `"max"`, the maximum of each feature (Conneau et al. 2017);
+        `"mean"`, the mean; `"attention"`, a mean with the weights softmax(X q) for a learned vector q (Zhou et al.
+        2016); `"last"`, the vectors of the last and the first token, where a forward and a backward direction have read
+        the whole doc (Graves 2012).
+    nO: number of classes; if None, the number of labels when the model is initialised.
     RETURNS: the model, from docs to scores of shape `(n_docs, nO)`, with the references `tok2vec` and `output_layer`.
-        Its attribute `resize_output` adds classes to it.
-    RAISES: ValueError for another pooling.
+        Its attribute `resize_output` is a function that adds classes.
+    RAISES: ValueError for an unknown pooling.
     """
     if pooling not in POOLINGS:
         raise ValueError(f"Unknown pooling '{pooling}' of a text classifier. Use one of: {', '.join(POOLINGS)}.")
@@ -67,7 +67,7 @@ def _make_attention() -> PoolingModel:
 
 
 def _init_attention(model: Model[Ragged, Ragged], X: Ragged | None = None, Y: object = None) -> None:
-    # A chain hands the classes to each layer that lacks its width, but this one takes it from its input.
+    # A chain infers missing widths from the classes, but the width of this layer is that of its input.
     init_attention_layer(model, X)
 
 
@@ -81,11 +81,11 @@ POOLINGS: dict[str, Callable[[], PoolingModel]] = {
     "attention": _make_attention,
     "last": _make_last,
 }
-"""How the rows of a doc become one row."""
+"""How the token vectors of a doc are combined to one vector."""
 
 
 def fill_empty() -> EncoderModel:
-    """Give each empty doc one row of zeros, as thinc's reductions refuse sequences without rows.
+    """Pad each empty doc with one vector of zeros, because thinc's reductions refuse empty sequences.
 
     RETURNS: the layer, from arrays of shape `(length, width)` to such arrays with length >= 1.
     """
@@ -96,21 +96,21 @@ def _fill_empty(
     model: EncoderModel, X: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
     def backprop(dY: list[Floats2d]) -> list[Floats2d]:
-        return [d_rows[: len(rows)] for d_rows, rows in zip(dY, X, strict=True)]
+        return [d_vectors[: len(vectors)] for d_vectors, vectors in zip(dY, X, strict=True)]
 
-    return [rows if len(rows) else model.ops.alloc2f(1, rows.shape[1]) for rows in X], backprop
+    return [vectors if len(vectors) else model.ops.alloc2f(1, vectors.shape[1]) for vectors in X], backprop
 
 
 def resize_output(model: DocScoresModel, new_nO: int) -> DocScoresModel:
-    """Add classes after those that there are.
+    """Add classes after the existing ones.
 
-    The new classes' weights are zero, and all others stay as they are. The output layer is a new one, with an id of its
-    own, as an optimizer's state for the old one would not fit.
+    The weights of new classes are zero, and all other weights stay. The output layer is replaced, so it has a new id:
+    an optimizer's state for the old layer would not fit.
 
-    model: the model, as `build_textcat_v1` makes it.
-    new_nO: number of classes, not less than there are.
+    model: the model, as `build_textcat_v1` returns it.
+    new_nO: number of classes, not less than the model has.
     RETURNS: the model itself.
-    RAISES: ValueError if there are more classes than that.
+    RAISES: ValueError if the model has more classes.
     """
     old: OutputLayer = model.get_ref("output_layer")
     if not old.has_param("W"):

@@ -1,1 +1,1 @@
-"""Between thinc and torch. Arrays become tensors, torch modules become layers that thinc can train."""
+"""Connect thinc and torch: wrap torch modules as thinc layers, and convert between arrays and tensors."""

@@ -1,4 +1,4 @@
-"""Torch in a forked process. Every call into torch passes through here first."""
+"""Make torch safe in forked processes. Every call of torch calls `make_fork_safe` first."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _torch_process = os.getpid()
 
 
 def make_fork_safe() -> None:
-    """Let torch compute on one thread in a process that was forked.
+    """Limit torch to one thread in a forked process.
 
-    The threads of torch's OpenMP pool do not survive a fork, and a child that waits for them hangs for ever
-    (`nlp.pipe(n_process=2)` after any multi-threaded torch work in the parent). With one thread none is waited for.
+    The threads of torch's OpenMP pool do not survive a fork. A child process that waits for them hangs forever, as in
+    `nlp.pipe(n_process=2)` after multi-threaded torch work in the parent. With one thread torch waits for no other.
     torch's own DataLoader does the same in its workers.
     """
     global _torch_process

@@ -1,4 +1,4 @@
-"""What thinc holds of a torch module: training, averages, copies, devices and storage pass through."""
+"""The shim through which thinc trains, averages, copies, moves and stores a torch module."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ Gradients = list[Tensor]
 
 
 class TorchShim(Shim):
-    """Lets thinc train, average, copy, move and store a torch module.
+    """Connects a torch module to thinc; replaces thinc's `PyTorchShim`.
 
-    It takes the place of thinc's `PyTorchShim`. The weights keep their memory through updates, so that cuDNN's flat
-    buffer stays whole; averages reach them; a copy has an id of its own; the gradients handed to an optimizer stay
-    as they are, also for one that only collects them, as in `nlp.rehearse`; and a prediction changes nothing about
-    the module, so that several threads can predict at once.
+    Unlike thinc's shim it keeps the memory of weights through updates, so cuDNN's flat buffer stays whole. It applies
+    averages. A copy has an id of its own. Gradients passed to an optimizer keep their values, also for an optimizer
+    that only collects them, as in `nlp.rehearse`. And a prediction changes nothing about the module, so several threads
+    can predict at once.
     """
 
     _model: nn.Module
 
     def __init__(self, module: nn.Module, mixed_precision: bool = False) -> None:
-        """Hold a module and move it to the device of thinc's current operations.
+        """Wrap a module, and move it to the device of thinc's current operations.
 
-        module: a module whose output depends on its arguments and weights only, not on `module.training`.
-        mixed_precision: whether to compute in half precision, with scaled gradients, when on CUDA.
+        module: the module. Its output must depend on its arguments and weights only, not on `module.training`.
+        mixed_precision: whether to compute in half precision, with scaled gradients, on CUDA.
         """
         super().__init__(module)
         self.mixed_precision = mixed_precision
-        # Counts the changes of weights, for those who remember results.
-        self.n_changes = 0
+        # Increases with every change of the weights that torch does not count, for the type cache.
+        self.weights_version = 0
         self._grad_scaler = PyTorchGradScaler(mixed_precision)
         self._move(get_torch_default_device())
 
@@ -53,7 +53,7 @@ class TorchShim(Shim):
 
     @property
     def device(self) -> torch.device:
-        """Where the module's weights are."""
+        """The device of the module's weights."""
         return next(self._model.parameters()).device
 
     @property
@@ -74,12 +74,12 @@ class TorchShim(Shim):
     def begin_update(  # type: ignore[override]
         self, inputs: list[Tensor], *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Callable[[Tensor], Gradients]]:
-        """Call the module and be ready for backpropagation.
+        """Call the module, and prepare backpropagation.
 
-        inputs: the first arguments of the module's `forward`, of a floating type, whose gradients are wanted.
-        args, kwargs: further arguments of the module's `forward`, which get no gradient.
-        RETURNS: the module's output, one tensor, and a callback that takes the gradient with respect to it, adds the
-            gradients of the weights to `parameter.grad` and returns those of the inputs.
+        inputs: the first arguments of the module's `forward`, of a floating type. They get gradients.
+        args, kwargs: further arguments of the module's `forward`. They get no gradients.
+        RETURNS: the module's output, one tensor, and a callback. The callback takes the gradient of the output, adds
+            the gradients of the weights to `parameter.grad`, and returns those of the inputs.
         """
         make_fork_safe()
         inputs = [tensor.detach().requires_grad_() for tensor in inputs]
@@ -92,16 +92,16 @@ class TorchShim(Shim):
         return output.detach(), backprop
 
     def _backprop(self, inputs: list[Tensor], output: Tensor, d_output: Tensor) -> Gradients:
-        if not output.requires_grad:  # Nothing was computed, as for a batch of empty documents.
+        if not output.requires_grad:  # No weight was used, as for a batch of empty documents.
             return [torch.zeros_like(tensor) for tensor in inputs]
         parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
         scaled = self._is_scaling()
         if scaled:
             d_output = cast(Tensor, self._grad_scaler.scale(d_output))
-        # A scalar, since torch imports its symbolic shapes, 36 MB of Python, to check a gradient that is handed to it.
+        # A scalar needs no gradient. To check one, torch would import its symbolic shapes, which take 36 MB.
         projection = (output * d_output).sum()
         gradients = torch.autograd.grad(projection, [*inputs, *parameters], allow_unused=True)
-        # Only fresh gradients are unscaled: those of earlier batches, in gradient accumulation, already were.
+        # Only new gradients: with gradient accumulation, those of earlier batches are unscaled already.
         if scaled and self._grad_scaler.unscale([gradient for gradient in gradients if gradient is not None]):
             return [torch.zeros_like(tensor) for tensor in inputs]
         for parameter, gradient in zip(parameters, gradients[len(inputs) :], strict=True):
@@ -116,7 +116,7 @@ class TorchShim(Shim):
         """Update the weights with the gradients of the batches since the last update.
 
         optimizer: called with a key, the weights and the gradient of each parameter that has a gradient. The weights
-            it returns are copied into the parameter's own memory.
+            that it returns are copied into the parameter's memory.
         """
         for name, parameter in self._model.named_parameters():
             if parameter.grad is None:
@@ -127,17 +127,17 @@ class TorchShim(Shim):
             # thinc's optimizers work in place, on memory shared with the parameter everywhere but on Apple's MPS.
             if updated.data_ptr() != parameter.data_ptr():
                 parameter.data.copy_(updated.view_as(parameter))
-            # Not zeroed: an optimizer that collects gradients, as in nlp.rehearse, still holds this memory.
+            # Not zeroed: an optimizer that collects gradients, as in nlp.rehearse, still uses this memory.
             parameter.grad = None
-        self.n_changes += 1
+        self.weights_version += 1
         if self._is_scaling():
             self._grad_scaler.update()
 
     @contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
-        """Give the module other weights for a while, such as an optimizer's averages.
+        """Use other weights inside a `with` block, such as an optimizer's averages.
 
-        params: arrays by key `(shim id, parameter name)`; other keys are passed over.
+        params: arrays by key `(shim id, parameter name)`; other keys are ignored.
         """
         replaced = {name: parameter for name, parameter in self._model.named_parameters() if (self.id, name) in params}
         originals = {name: parameter.detach().clone() for name, parameter in replaced.items()}
@@ -145,28 +145,28 @@ class TorchShim(Shim):
             for name, parameter in replaced.items():
                 weights = xp2torch(params[(self.id, name)], device=parameter.device)
                 parameter.data.copy_(weights.view_as(parameter))
-            self.n_changes += 1
+            self.weights_version += 1
             yield
         finally:
             for name, parameter in replaced.items():
                 parameter.data.copy_(originals[name])
-            self.n_changes += 1
+            self.weights_version += 1
 
     def copy(self) -> TorchShim:
-        """Copy the shim and its module. The copy has an id of its own, as an optimizer's state goes by it."""
+        """Copy the shim and its module. The copy has an id of its own, because optimizers store their state by id."""
         copied = copy.deepcopy(self)
         with Shim.global_id_lock:
             Shim.global_id += 1
             copied.id = Shim.global_id
         for module in copied.module.modules():
             if isinstance(module, nn.RNNBase):
-                module.flatten_parameters()  # A copy of cuDNN's flat buffer falls into pieces.
+                module.flatten_parameters()  # Copying splits cuDNN's flat buffer.
         return copied
 
     def to_device(self, device_type: str, device_id: int) -> None:
         """Move the module.
 
-        device_type: `"cpu"` or `"gpu"`, as thinc's operations name it; thinc's MPS operations say `"cpu"`, too.
+        device_type: `"cpu"` or `"gpu"`, as thinc's operations name it; for thinc's MPS operations `"cpu"` too.
         device_id: the number of the CUDA device.
         RAISES: ValueError for another device type.
         """
@@ -179,15 +179,15 @@ class TorchShim(Shim):
             raise ValueError(f"Can't move a torch module to the device type '{device_type}'. Use 'cpu' or 'gpu'.")
 
     def to_bytes(self) -> bytes:
-        """Store the weights as safetensors."""
+        """Serialize the weights as safetensors."""
         return weights_to_bytes(self._model)
 
     def from_bytes(self, data: bytes) -> TorchShim:
-        """Load weights that `to_bytes` stored, onto the module's own device.
+        """Load weights that `to_bytes` returned, onto the module's device.
 
         data: the bytes of a safetensors file.
         RETURNS: the shim itself.
-        RAISES: ValueError if the data is not the weights of such a module, which then stays as it was.
+        RAISES: ValueError if the data is not valid weights of this module; the module then does not change.
         """
         weights_from_bytes(self._model, data)
         return self
@@ -201,14 +201,14 @@ class TorchShim(Shim):
             return cast(Tensor, self._model(*args, **kwargs))
         with torch.autocast("cuda"):
             output = self._model(*args, **kwargs)
-        return cast(Tensor, output.float())  # The layers of thinc around this one compute in single precision.
+        return cast(Tensor, output.float())  # thinc's layers compute in single precision.
 
     def _is_scaling(self) -> bool:
         return self.mixed_precision and self.device.type == "cuda"
 
 
 def get_shim(model: Model[Any, Any]) -> TorchShim:
-    """Give the shim of a layer that wraps a torch module.
+    """Return the shim of a layer that wraps a torch module.
 
     model: a layer whose first shim is a `TorchShim`.
     RETURNS: that shim.

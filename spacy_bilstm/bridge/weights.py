@@ -1,6 +1,6 @@
-"""A torch module's weights become safetensors bytes, and such bytes become its weights again.
+"""Store the weights of torch modules as safetensors, and load them.
 
-No pickle is ever written or read, and nothing is assigned before every name, shape and type has been checked.
+No pickle is written or read. Loading checks every name, shape and type before it assigns anything.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
 
 
 def weights_to_bytes(module: nn.Module) -> bytes:
-    """Write a module's weights as safetensors.
+    """Serialize a module's weights as safetensors.
 
     module: the module, on any device.
     RETURNS: the bytes of a safetensors file.
@@ -23,11 +23,11 @@ def weights_to_bytes(module: nn.Module) -> bytes:
 
 
 def weights_from_bytes(module: nn.Module, data: bytes) -> None:
-    """Give a module the weights that a safetensors file holds. The module keeps its device.
+    """Load weights from safetensors into a module. The module stays on its device.
 
-    module: the module; unchanged if anything is wrong with the data.
+    module: the module. If the data is invalid, it does not change.
     data: the bytes of a safetensors file.
-    RAISES: ValueError that says what is wrong with the data and how to mend it.
+    RAISES: ValueError if the data is invalid; the message says why and how to fix it.
     """
     stored = _parse(data)
     expected = module.state_dict()
@@ -41,16 +41,16 @@ def _parse(data: bytes) -> dict[str, Tensor]:
     try:
         return load(data)
     except (SafetensorError, ValueError, KeyError) as error:
-        # Only now: the length that a safetensors file starts with may begin like a pickle, too.
+        # Checked only after a failure: a valid safetensors file may begin with the same bytes as a pickle.
         if data.startswith(_PICKLE_STARTS):
             raise ValueError(
                 "Can't load the weights: the data is a pickle, as torch.save and thinc's own PyTorch layers write it. "
-                "spacy-bilstm reads safetensors only, because loading a pickle can run any code. Train the pipeline "
-                "again with this architecture, or load it with the package that wrote it."
+                "spacy-bilstm reads safetensors only, because loading a pickle can run arbitrary code. Train the "
+                "pipeline again with this architecture, or load it with the package that wrote it."
             ) from error
         raise ValueError(
             f"Can't load the weights: the {len(data)} bytes are not a complete safetensors file ({error}). The model "
-            "file is truncated, damaged or of another kind: copy it again from its source, or train it again."
+            "file is truncated, damaged or of another kind. Copy it again from its source, or train the model again."
         ) from error
 
 
@@ -66,6 +66,6 @@ def _check(stored: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
             problems.append(f"'{name}' is of type {stored[name].dtype}, but the model's is {expected[name].dtype}")
     if problems:
         raise ValueError(
-            f"Can't load the weights, as they are those of another model: {'; '.join(sorted(problems))}. "
-            "Load them with the config they were trained with: width, depth, cell, bidirectional and merge must agree."
+            f"Can't load the weights, because they belong to another model: {'; '.join(sorted(problems))}. Use the "
+            "config that they were trained with: width, depth, cell, bidirectional and merge must be the same."
         )

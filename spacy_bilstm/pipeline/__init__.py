@@ -1,1 +1,1 @@
-"""SpaCy's components with recurrent models. Docs come in, annotated docs go out."""
+"""spaCy pipeline components with recurrent models, and their factories."""

@@ -1,35 +1,37 @@
-"""Fast tags on CPU. Docs come in, and the best label of each token goes out."""
+"""Fast prediction of one label a token, on CPU."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy
+from numpy.typing import NDArray
 from spacy.tokens import Doc
-from thinc.api import Model, NumpyOps
+from thinc.api import NumpyOps
 
 from ..bridge.labels import find_best_labels
+from ..bridge.model_types import CRFLayer, TokenScoresModel
 from .loading import SafeLoading
 
 
 class FastTagging(SafeLoading):
-    """What spaCy's `Tagger` and its subclasses predict, with one product and one search for all docs of a batch.
+    """Makes the prediction of spaCy's `Tagger` and its subclasses fast: one product and one argmax for a whole batch.
 
-    spaCy's own way searches doc by doc, after a product that takes thinc longer than torch. What a stage costs now is
-    measured in `docs/performance.md`.
+    spaCy takes the argmax doc by doc, after a product in thinc that is slower than torch's. `docs/performance.md` shows
+    what each stage costs.
     """
 
-    model: Model[list[Doc], Any]
+    model: TokenScoresModel
 
-    def predict(self, docs: list[Doc]) -> list[Any]:
+    def predict(self, docs: list[Doc]) -> list[NDArray[numpy.int64]]:
         """Find the best label of each token.
 
         docs: the docs.
-        RETURNS: the labels' numbers, one array a doc. Shape `(len(doc),)` each.
+        RETURNS: the labels' indices, one array a doc. Shape `(len(doc),)` each.
         """
         docs = list(docs)
         if not is_linear(self.model, "softmax") or not any(len(doc) for doc in docs):
-            labels: list[Any] = super().predict(docs)
+            labels: list[NDArray[numpy.int64]] = super().predict(docs)
             return labels
         tok2vec, softmax = self.model.get_ref("tok2vec"), self.model.get_ref("softmax")
         best = find_best_labels(tok2vec.predict(docs), softmax.get_param("W"), softmax.get_param("b"))
@@ -37,15 +39,15 @@ class FastTagging(SafeLoading):
         return [best[end - len(doc) : end] for doc, end in zip(docs, ends.tolist(), strict=True)]
 
 
-def is_linear(model: Model[list[Doc], Any], output: str, *others: Model[Any, Any]) -> bool:
-    """Whether a model on CPU is a tok2vec and a linear layer, as `spacy.Tagger.v2` makes it.
+def is_linear(model: TokenScoresModel, output: str, *others: CRFLayer) -> bool:
+    """Return whether a model is a tok2vec and a linear layer, as in `spacy.Tagger.v2`, and on CPU.
 
     model: the model.
-    output: name of its reference to the linear layer, which is inside `with_array`.
-    others: further layers that it must have behind that one.
+    output: the name of the model's reference to the linear layer, which is inside `with_array`.
+    others: the layers that must follow the linear layer.
     """
     if not (model.has_ref("tok2vec") and model.has_ref(output)) or not isinstance(model.ops, NumpyOps):
         return False
     tok2vec, *layers = model.layers
-    with_output = layers and layers[0].layers == [model.get_ref(output)]
+    with_output: Any = layers and layers[0].layers == [model.get_ref(output)]
     return tok2vec is model.get_ref("tok2vec") and bool(with_output) and layers[1:] == list(others)

@@ -1,0 +1,74 @@
+"""Identity dropout: treat rare words as unseen ones in training, so that a model learns what to do with unseen words.
+
+The identity of a word are the attributes that tell which word it is. Affixes, shape and characters tell how it looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import compress
+
+import numpy
+from numpy.typing import NDArray
+from spacy.attrs import LEMMA, LOWER, NORM, ORTH
+from spacy.tokens import Doc
+
+from .bloom_filter import BloomFilter, contains_hashes
+from .context_counts import ContextCounts
+from .features import Features
+
+IDENTITY_ATTRS = frozenset((ORTH, LOWER, NORM, LEMMA))
+UNSEEN = numpy.uint64(1)
+"""The identity that all unseen words share. No string has this hash."""
+_AUGMENTED = "spacy_bilstm_augmented"
+
+
+def mark_as_augmented(doc: Doc) -> None:
+    """Mark a doc as augmented: its text is not from the corpus, so its contexts are not counted.
+
+    Augmentation puts a name into new contexts in every epoch. If these counted, names would soon be frequent words, and
+    identity dropout would rarely drop them.
+
+    doc: the doc.
+    """
+    doc.user_data[_AUGMENTED] = True
+
+
+def is_augmented(doc: Doc) -> bool:
+    """Return whether `mark_as_augmented` marked a doc.
+
+    doc: the doc.
+    """
+    return _AUGMENTED in doc.user_data
+
+
+def draw_dropped_tokens(
+    docs: Sequence[Doc], words: Features, counts: ContextCounts, strength: float
+) -> NDArray[numpy.bool_]:
+    """Draw the tokens whose identity is dropped, with the probability strength / (strength + number of contexts).
+
+    docs: the docs.
+    words: the word of each of their tokens. Shape `(n_tokens,)`.
+    counts: the context counts of this training. The contexts of docs that are not augmented are added first.
+    strength: the strength of the dropout, > 0.
+    RETURNS: whether each token is dropped. Shape `(n_tokens,)`.
+    """
+    is_counted = [not is_augmented(doc) for doc in docs]
+    counted_words = words[numpy.repeat(is_counted, [len(doc) for doc in docs])]
+    counts.add(counted_words, [len(doc) for doc in compress(docs, is_counted)])
+    n_contexts = numpy.maximum(counts.count(words), 1)
+    return numpy.random.random(len(words)) < strength / (strength + n_contexts)
+
+
+def replace_unseen(identities: Features, seen: BloomFilter, is_dropped: NDArray[numpy.bool_] | None) -> Features:
+    """Replace the identities of unseen and dropped words by `UNSEEN`.
+
+    identities: values of one identity attribute. Shape `(n_types,)`.
+    seen: the identities seen in training.
+    is_dropped: whether each identity is dropped, or None for prediction. Shape `(n_types,)`.
+    RETURNS: the identities. Shape `(n_types,)`.
+    """
+    is_known = contains_hashes(seen, identities)
+    if is_dropped is not None:
+        is_known &= ~is_dropped
+    return numpy.where(is_known, identities, UNSEEN)
