@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
@@ -13,10 +13,10 @@ import numpy
 import srsly
 import torch
 from thinc.types import Floats2d
-from tqdm import tqdm
 
 from ..util.files import written_whole
 from ..util.model_size import count_parameters
+from .timing import time_in_turns
 from .variants import CNN, EncoderModel, Variant, build_encoder
 
 
@@ -79,63 +79,50 @@ def compare_prices(
     RETURNS: the prices in the order of the variants.
     RAISES: ValueError if an encoder can't have this width.
     """
-    random = numpy.random.default_rng(seed)
-    lengths = random.integers(1, max_length + 1, size=n_docs)
-    documents = [cast(Floats2d, random.normal(size=(n, width)).astype("float32")) for n in lengths]
+    documents = _make_documents(width, n_docs, max_length, seed)
     models = {variant: build_encoder(variant, width) for variant in variants}
     for model in models.values():
         model.initialize(X=documents)
-    predict, train = _time_rounds(models, documents, rounds, progress)
-    n_words = int(lengths.sum())
-    prices = [
-        Price(
-            variant=variant,
-            parameters=count_parameters(models[variant]),
-            predict_words_per_second=n_words / median(predict[variant]),
-            predict_ratio=_compare_with_one_direction(predict, variant),
-            train_words_per_second=n_words / median(train[variant]),
-            train_ratio=_compare_with_one_direction(train, variant),
-        )
-        for variant in variants
-    ]
+    seconds = time_in_turns(_make_calls(models, documents), rounds, progress)
+    n_words = sum(len(document) for document in documents)
+    prices = [_make_price(variant, model, seconds, n_words) for variant, model in models.items()]
     settings = {"width": width, "n_docs": n_docs, "max_length": max_length, "rounds": rounds}
     return PriceComparison({**settings, "threads": torch.get_num_threads()}, prices)
 
 
-Times = dict[Variant, list[float]]
+def _make_documents(width: int, n_docs: int, max_length: int, seed: int) -> list[Floats2d]:
+    random = numpy.random.default_rng(seed)
+    lengths = random.integers(1, max_length + 1, size=n_docs)
+    return [cast(Floats2d, random.normal(size=(n, width)).astype("float32")) for n in lengths]
 
 
-def _time_rounds(
-    models: dict[Variant, EncoderModel], documents: list[Floats2d], rounds: int, progress: bool
-) -> tuple[Times, Times]:
-    predict: Times = {variant: [] for variant in models}
-    train: Times = {variant: [] for variant in models}
-    for i in tqdm(range(rounds + 1), unit="round", disable=None if progress else True, dynamic_ncols=True):
-        for run, times in ((_predict, predict), (_train, train)):
-            for variant, model in models.items():
-                seconds = _time(run, model, documents)
-                if i:  # The first round is a warm-up.
-                    times[variant].append(seconds)
-    return predict, train
+Work = tuple[str, Variant]
+"""`"predict"` or `"train"`, and an encoder."""
 
 
-def _time(run: Callable[[Any, Any], None], model: EncoderModel, documents: list[Floats2d]) -> float:
-    start = time.perf_counter()
-    run(model, documents)
-    return time.perf_counter() - start
+def _make_calls(models: Mapping[Variant, EncoderModel], documents: list[Floats2d]) -> dict[Work, Callable[[], object]]:
+    def train(model: EncoderModel) -> None:
+        output, backprop = model.begin_update(documents)
+        backprop(output)
+
+    predict = {("predict", variant): partial(model.predict, documents) for variant, model in models.items()}
+    return {**predict, **{("train", variant): partial(train, model) for variant, model in models.items()}}
 
 
-def _predict(model: EncoderModel, documents: list[Floats2d]) -> None:
-    model.predict(documents)
+def _make_price(variant: Variant, model: EncoderModel, seconds: Mapping[Work, list[float]], n_words: int) -> Price:
+    return Price(
+        variant=variant,
+        parameters=count_parameters(model),
+        predict_words_per_second=n_words / median(seconds["predict", variant]),
+        predict_ratio=_compare_with_one_direction(seconds, "predict", variant),
+        train_words_per_second=n_words / median(seconds["train", variant]),
+        train_ratio=_compare_with_one_direction(seconds, "train", variant),
+    )
 
 
-def _train(model: EncoderModel, documents: list[Floats2d]) -> None:
-    output, backprop = model.begin_update(documents)
-    backprop(output)
-
-
-def _compare_with_one_direction(times: Times, variant: Variant) -> float | None:
+def _compare_with_one_direction(seconds: Mapping[Work, list[float]], work: str, variant: Variant) -> float | None:
     one_direction = replace(variant, directions=1, merge="concat")
-    if variant.cell == CNN or one_direction not in times:
+    if variant.cell == CNN or (work, one_direction) not in seconds:
         return None
-    return median(own / other for own, other in zip(times[variant], times[one_direction], strict=True))
+    pairs = zip(seconds[work, variant], seconds[work, one_direction], strict=True)
+    return median(own / other for own, other in pairs)

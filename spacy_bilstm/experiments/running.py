@@ -50,11 +50,25 @@ def compare(
     settings = {**task.settings, **asdict(hyperparameters), "threads": torch.get_num_threads()}
     comparison = Comparison(task.name, settings, variants, seeds, task.chances, output)
     comparison.save()  # A file that can't be written is an error before the first training.
+    _train_missing(comparison, task, hyperparameters, progress, on_run)
+    return comparison
+
+
+def _train_missing(
+    comparison: Comparison,
+    task: Task,
+    hyperparameters: Hyperparameters,
+    progress: bool,
+    on_run: Callable[[Run], object] | None,
+) -> None:
+    """Add the missing runs to a comparison, until Ctrl-C.
+
+    All variants run with the first seed before any runs with the second: a comparison that stops early then has all of
+    them, and a change of the machine's speed affects all alike.
+    """
     missing = comparison.missing
-    disable = None if progress else True
-    # All variants run with the first seed before any runs with the second: a comparison that stops early then has all
-    # of them, and a change of the machine's speed affects all alike.
-    with tqdm(total=len(missing) * steps, unit="step", disable=disable, dynamic_ncols=True) as bar:
+    total = len(missing) * hyperparameters.steps
+    with tqdm(total=total, unit="step", disable=None if progress else True, dynamic_ncols=True) as bar:
         try:
             for variant, seed in missing:
                 bar.set_description(f"{variant.name}, seed {seed}")
@@ -64,4 +78,3 @@ def compare(
                     on_run(run)
         except KeyboardInterrupt:
             pass
-    return comparison

@@ -76,13 +76,20 @@ def run_comparison(
         )
     except OtherSettingsError as error:
         msg.fail("Nothing was trained.", str(error), exits=1)
+    _show_comparison(comparison, draw, plot, table)
+
+
+def _show_comparison(
+    comparison: Comparison, draw: Callable[[Comparison], Figure], plot: Path | None, table: Path | None
+) -> None:
     if comparison.summaries:
         show_result(make_comparison_table(comparison), table, plot, lambda: draw(comparison))
-    if output is not None:
-        msg.good(f"Wrote {output}")
+    if comparison.output is not None:
+        msg.good(f"Wrote {comparison.output}")
     if comparison.missing:
-        total = len(variants) * seeds
-        advice = "Run the same command to continue." if output else "Use --output next time to be able to continue."
+        total = len(comparison.variants) * len(comparison.seeds)
+        again = "Run the same command to continue."
+        advice = again if comparison.output else "Use --output next time to be able to continue."
         msg.warn(f"Stopped: {total - len(comparison.missing)} of {total} trainings are done.", advice)
         raise typer.Exit(INTERRUPTED)
 
