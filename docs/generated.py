@@ -61,7 +61,7 @@ def describe_methods(path: str, *names: str) -> str:
 
 def describe_functions(*paths: str) -> str:
     """Describe functions, and the classes of their results, named as `module:function`."""
-    return "\n".join(_describe_function(path.replace(":", "."), _import(path), show=repr) for path in paths)
+    return "\n".join(_describe_function(path.replace(":", "."), _import(path), show=repr, level=4) for path in paths)
 
 
 def describe_commands() -> str:
@@ -134,11 +134,12 @@ def _describe_function(
     notes: str = "",
     defaults: Mapping[str, Any] | None = None,
     show: Callable[[Any], str] = srsly.json_dumps,
+    level: int = 3,
 ) -> str:
-    """Describe a function or a class. `show` formats default values: as in a config, or as in Python."""
+    """Describe a function or a class. `show` formats default values, `level` is the level of the heading."""
     summary, entries = _read_docstring(function)
     parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in GIVEN]
-    parts = [f"### `{name}`", summary, notes]
+    parts = [f"{'#' * level} `{name}`", summary, notes]
     described = [(p, _find_entry(entries, p.name)) for p in parameters]
     parts += [f"{_describe_parameter(p, defaults, show)}\n: {_indent(text)}" for p, text in described if text]
     parts += [f"**{word.capitalize()}** {text}" for word, text in entries.items() if word in ("RETURNS", "RAISES")]
