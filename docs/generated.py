@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import distribution
+from itertools import groupby
 from typing import Any
 
 import srsly
@@ -32,8 +33,8 @@ GROUPS = {
 }
 PIPES = ["tagger", "morphologizer", "ner", "textcat"]
 MODULE = re.compile(r"(\w+\.)+(?=\w)")
-# Parameters that the caller does not set: spaCy passes them to a factory, Python to a method.
-GIVEN = ("self", "nlp", "name")
+# The parameters of a factory that spaCy sets.
+GIVEN = ("nlp", "name")
 REQUIRED = inspect.Parameter.empty
 
 
@@ -121,7 +122,8 @@ def _describe_registered(key: str, name: str, function: Callable[..., Any]) -> s
     else:
         notes += " The defaults:\n\n"
     text = config.to_str()
-    return _describe_function(name, function, notes + _fence("ini", text[text.index("[components.") :]), settings)
+    notes += _fence("ini", text[text.index("[components.") :])
+    return _describe_function(name, function, notes, settings, hidden=GIVEN)
 
 
 def _get_default_model(factory: str) -> Any:
@@ -133,15 +135,17 @@ def _describe_function(
     function: Callable[..., Any],
     notes: str = "",
     defaults: Mapping[str, Any] | None = None,
+    hidden: Sequence[str] = (),
     show: Callable[[Any], str] = srsly.json_dumps,
     level: int = 3,
 ) -> str:
-    """Describe a function or a class. `show` formats default values, `level` is the level of the heading."""
+    """Describe a function or a class, without hidden parameters. `show` formats default values."""
     summary, entries = _read_docstring(function)
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in GIVEN]
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in hidden]
     parts = [f"{'#' * level} `{name}`", summary, notes]
-    described = [(p, _find_entry(entries, p.name)) for p in parameters]
-    parts += [f"{_describe_parameter(p, defaults, show)}\n: {_indent(text)}" for p, text in described if text]
+    for text, same in groupby(parameters, key=lambda p: _find_entry(entries, p.name)):
+        if text:
+            parts.append("; ".join(_describe_parameter(p, defaults, show) for p in same) + f"\n: {_indent(text)}")
     parts += [f"**{word.capitalize()}** {text}" for word, text in entries.items() if word in ("RETURNS", "RAISES")]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -168,7 +172,8 @@ def _describe_parameter(
     annotation = parameter.annotation
     kind = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     kind = "" if kind == "Any" else f": `{MODULE.sub('', kind)}`"
-    return f"`{parameter.name}`{kind}" + ("" if default is REQUIRED else f", default `{show(default)}`")
+    has_default = default is not REQUIRED and repr(default) != "<factory>"
+    return f"`{parameter.name}`{kind}" + (f", default `{show(default)}`" if has_default else "")
 
 
 def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

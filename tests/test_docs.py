@@ -176,7 +176,8 @@ def test_the_reference_describes_every_registered_name_and_every_command(monkeyp
             section = reference.partition(f"### `{point.name}`\n")[2].partition("\n### ")[0]
             summary = (inspect.getdoc(point.load()) or "").partition("\n")[0]
             assert summary in section
-            documented = re.findall(r"^`(\w+)`(?=[:,\n])", section, flags=re.MULTILINE)
+            terms = re.findall(r"^(`.*)\n: ", section, flags=re.MULTILINE)
+            documented = re.findall(r"(?:^|; )`(\w+)`", "\n".join(terms), flags=re.MULTILINE)
             arguments = set(inspect.signature(point.load()).parameters) - {"nlp", "name"}
             assert set(documented) == arguments, point.name
     for name in ("corpus", "fetch", "init-config", "benchmark encoder", "compare long-gap"):
