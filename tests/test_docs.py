@@ -1,5 +1,6 @@
 """The documentation: its commands and code run, its configs and links are valid, and the site builds."""
 
+import ast
 import inspect
 import re
 import shlex
@@ -10,12 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
 from spacy.util import registry
 from thinc.api import Config
 from typer.testing import Result
+
+import spacy_bilstm
 
 PROJECT = Path(__file__).parent.parent
 DOCS = PROJECT / "docs"
@@ -155,6 +159,32 @@ def test_links_between_pages_have_a_target(page: Path) -> None:
         target = (page.parent / link["path"]).resolve() if link["path"] else page
         assert target.is_file(), f"{page.name} links to {link['path']}"
         assert link["anchor"] is None or link["anchor"] in find_anchors(target), link[0]
+
+
+def find_messages() -> str:
+    """Return all strings in the package's code, one per line, with `…` for each value in a message."""
+    strings = []
+    for path in Path(spacy_bilstm.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            values = [getattr(part, "value", None) for part in parts]
+            strings.append("".join(value if isinstance(value, str) else "…" for value in values))
+    return "\n".join(strings)
+
+
+def test_troubleshooting_quotes_errors_of_this_package() -> None:
+    page = " ".join((DOCS / "troubleshooting.md").read_text(encoding="utf8").split())
+    titles = " ".join(re.findall(r"\*\*(.+?)\*\*", page))
+    quotes = [quote for quote in re.findall(r"`([^`]+)`", titles) if " " in quote and not quote.startswith("[E")]
+    assert len(quotes) > 10
+    messages = find_messages()
+    assert [quote for quote in quotes if quote not in messages] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, PROJECT / "README.md"], ids=lambda page: page.stem)
+def test_the_python_names_on_a_page_exist(page: Path) -> None:
+    for name in re.findall(r"\bspacy_bilstm(?:\.\w+)+", page.read_text(encoding="utf8")):
+        resolve_name(name)
 
 
 def test_getting_started_contains_the_commands_of_the_readme() -> None:
