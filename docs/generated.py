@@ -115,10 +115,10 @@ def _describe_registered(key: str, name: str, function: Callable[..., Any]) -> s
     settings = {setting: value for setting, value in meta.default_config.items() if setting != "model"}
     config = Config({"components": {name: {"factory": name, **meta.default_config}}})
     assigns = ", ".join(f"`{attribute}`" for attribute in meta.assigns)
-    notes = f'`nlp.add_pipe("{name}")`; in a config `factory = "{name}"`. It sets {assigns}.'
+    notes = f'Add it with `nlp.add_pipe("{name}")`, or in a config with `factory = "{name}"`. It sets {assigns}.'
     if config["components"][name]["model"].get("tok2vec") == _get_default_model("bilstm_tok2vec"):
         del config["components"][name]["model"]["tok2vec"]
-        notes += " Its `model.tok2vec` is the `model` of `bilstm_tok2vec`; the other defaults:\n\n"
+        notes += " By default, `model.tok2vec` is the model of `bilstm_tok2vec`. The other defaults:\n\n"
     else:
         notes += " The defaults:\n\n"
     text = config.to_str()
@@ -141,7 +141,7 @@ def _describe_function(
 ) -> str:
     """Describe a function or a class, without hidden parameters. `show` formats default values."""
     summary, entries = _read_docstring(function)
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in hidden]
+    parameters = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name not in hidden]
     parts = [f"{'#' * level} `{name}`", summary, notes]
     for text, same in groupby(parameters, key=lambda p: _find_entry(entries, p.name)):
         if text:
@@ -171,7 +171,7 @@ def _describe_parameter(
     default = parameter.default if defaults is None else defaults.get(parameter.name, REQUIRED)
     annotation = parameter.annotation
     kind = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    kind = "" if kind == "Any" else f": `{MODULE.sub('', kind)}`"
+    kind = "" if kind == "Any" else f": `{MODULE.sub('', kind).replace('~', '')}`"
     has_default = default is not REQUIRED and repr(default) != "<factory>"
     return f"`{parameter.name}`{kind}" + (f", default `{show(default)}`" if has_default else "")
 
