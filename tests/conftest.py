@@ -1,4 +1,4 @@
-"""What the tests share: a small corpus, spaCy's command line, and pipelines trained with it."""
+"""Fixtures that tests share: a small corpus, spaCy's command line, and a config and a pipeline made with it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ PIPES = ["tagger", "morphologizer", "parser", "ner", "spancat", "textcat_multila
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Let torch compute on one thread, as quick as it gets for small widths."""
+    """Make torch use one thread, which is fastest for small widths."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -29,7 +29,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def run_spacy() -> Callable[..., Result]:
-    """Run a command of spaCy's command line; fail unless it succeeds or fails as expected."""
+    """Return a function that runs a command of spaCy and checks its exit code."""
     registry.cli.get_all()  # Adds `spacy bilstm`, as the command `spacy` does.
 
     def run(*args: Any, exit_code: int = 0) -> Result:
@@ -44,7 +44,7 @@ def run_spacy() -> Callable[..., Result]:
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a directory with train.spacy and dev.spacy, and many.spacy, as large as `debug data` asks for."""
+    """Return a directory with train.spacy, dev.spacy, and many.spacy, which is as large as `debug data` requires."""
     path = tmp_path_factory.mktemp("corpus")
     for seed, (name, n) in enumerate({"train": 32, "dev": 12, "many": 120}.items()):
         write_docs(path / f"{name}.spacy", n, seed)
@@ -53,7 +53,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def config_path(tmp_path_factory: pytest.TempPathFactory, corpus: Path, run_spacy: Callable[..., Result]) -> Path:
-    """Give a config from `init config` whose encoder is ours, filled by `init fill-config`."""
+    """Return the path of a config from `init config` with our encoder, completed by `init fill-config`."""
     path = tmp_path_factory.mktemp("config")
     run_spacy("init", "config", path / "stock.cfg", "--lang", "en", "--pipeline", ",".join(PIPES))
     config = Config().from_disk(path / "stock.cfg", interpolate=False)
@@ -71,13 +71,13 @@ def config_path(tmp_path_factory: pytest.TempPathFactory, corpus: Path, run_spac
 
 @pytest.fixture
 def config(config_path: Path) -> Config:
-    """Give a copy of that config, its variables still in it."""
+    """Return a copy of that config, without interpolating its variables."""
     return Config().from_disk(config_path, interpolate=False)
 
 
 @pytest.fixture(scope="session")
 def trained_path(tmp_path_factory: pytest.TempPathFactory, config_path: Path, run_spacy: Callable[..., Result]) -> Path:
-    """Give the directory of a pipeline trained by `train` with that config."""
+    """Return the directory of a pipeline that `train` trained with that config."""
     path = tmp_path_factory.mktemp("trained")
     run_spacy("train", config_path, "--output", path)
     return path / "model-best"
@@ -85,5 +85,5 @@ def trained_path(tmp_path_factory: pytest.TempPathFactory, config_path: Path, ru
 
 @pytest.fixture
 def trained(trained_path: Path) -> Language:
-    """Give the trained pipeline, loaded afresh."""
+    """Return the trained pipeline, newly loaded."""
     return spacy.load(trained_path)

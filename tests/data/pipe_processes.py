@@ -1,4 +1,4 @@
-"""A program of its own: annotates docs in two forked processes. Arguments: `loaded` or `trained`, `guard` or not."""
+"""A script that annotates docs in two forked processes. Arguments: `loaded` or `trained`, and `guard` or nothing."""
 
 import multiprocessing
 import sys
@@ -11,7 +11,7 @@ from toy_pipelines import add_stock_pipe, make_tok2vec
 
 
 def main(kind: str, path: Path, guard: str) -> None:
-    """Annotate docs in one process, then in two, and compare."""
+    """Annotate docs in one process, then in two, and compare the results."""
     if guard == "unguarded":
         import spacy_bilstm.bridge.shim
 

@@ -26,7 +26,7 @@ LABELS = ["ANIMAL", "TRAVEL"]
 
 
 def make_sentence(rng: random.Random, label: str) -> tuple[list[str], list[int], list[str]]:
-    """Give the words, the heads (relative to the sentence) and the dependencies of a sentence about a label."""
+    """Return the words, the heads (relative to the sentence) and the dependencies of a sentence for a label."""
     person = rng.choice(PEOPLE)
     if label == "TRAVEL":
         words = [person, "travels", "to", rng.choice(PLACES), "."]
@@ -37,7 +37,7 @@ def make_sentence(rng: random.Random, label: str) -> tuple[list[str], list[int],
 
 
 def make_doc(vocab: Vocab, rng: random.Random) -> Doc:
-    """Give a doc of one to three sentences about one label, with all annotations."""
+    """Return a doc of one to three sentences for one label, with all annotations."""
     label = rng.choice(LABELS)
     words, heads, deps = [], [], []
     for _ in range(rng.randint(1, 3)):
@@ -56,17 +56,17 @@ def make_doc(vocab: Vocab, rng: random.Random) -> Doc:
 
 
 def make_docs(vocab: Vocab, n: int = 32, seed: int = 0) -> list[Doc]:
-    """Give n annotated docs, the same for one seed."""
+    """Return n annotated docs. The same seed gives the same docs."""
     rng = random.Random(seed)
     return [make_doc(vocab, rng) for _ in range(n)]
 
 
 def make_examples(vocab: Vocab, n: int = 32, seed: int = 0) -> list[Example]:
-    """Give n examples: bare docs beside annotated ones."""
+    """Return n examples, each with a predicted doc without annotation."""
     return [Example(Doc(vocab, words=[token.text for token in doc]), doc) for doc in make_docs(vocab, n, seed)]
 
 
 def write_docs(path: Path, n: int = 32, seed: int = 0) -> Path:
-    """Write n annotated docs to a .spacy file and give its path."""
+    """Write n annotated docs to a .spacy file and return its path."""
     DocBin(docs=make_docs(Vocab(), n, seed), store_user_data=True).to_disk(path)
     return path

@@ -1,4 +1,4 @@
-"""Small configs and pipelines with recurrent encoders, and what tests ask of them."""
+"""Small configs and pipelines with recurrent encoders, and functions to train and inspect them."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -57,7 +57,7 @@ for _name in ("parser", "ner"):
 
 
 def make_tok2vec(encode: dict[str, Any], embed_width: int = WIDTH) -> dict[str, Any]:
-    """Give the config of a stock Tok2Vec with an encoder of ours."""
+    """Return the config of spaCy's Tok2Vec with one of our encoders."""
     return {"@architectures": "spacy.Tok2Vec.v2", "embed": EMBED | {"width": embed_width}, "encode": encode}
 
 
@@ -79,14 +79,14 @@ def overfit(nlp: Language, epochs: int = 10, learn_rate: float = 0.02, **kwargs:
 
 
 def update(nlp: Language, optimizer: Optimizer, epochs: int = 1, **kwargs: Any) -> None:
-    """Train a pipeline on few examples, without dropout but for that of its models."""
+    """Train a pipeline on few examples, without dropout except for that of its models."""
     for _ in range(epochs):
         for batch in minibatch(make_examples(nlp.vocab), 8):
             nlp.update(batch, sgd=optimizer, drop=0.0, **kwargs)
 
 
 def get_weights(model: Model) -> dict[str, numpy.ndarray]:
-    """Give copies of all weights below a layer, those of torch modules, too, by their place in it."""
+    """Return copies of all weights of a model, including those of torch modules, by position and name."""
     weights = {}
     for i, node in enumerate(model.walk()):
         for name in node.param_names:
@@ -98,7 +98,7 @@ def get_weights(model: Model) -> dict[str, numpy.ndarray]:
 
 
 def get_distance(left: dict[str, numpy.ndarray], right: dict[str, numpy.ndarray], torch_only: bool = False) -> float:
-    """Give the greatest absolute difference between two sets of weights with the same names."""
+    """Return the largest absolute difference between two sets of weights with the same names."""
     assert left.keys() == right.keys()
     names = [name for name in left if ".torch." in name or not torch_only]
     assert names
@@ -106,12 +106,12 @@ def get_distance(left: dict[str, numpy.ndarray], right: dict[str, numpy.ndarray]
 
 
 def get_shims(nlp: Language) -> list[Any]:
-    """Give all shims of a pipeline."""
+    """Return all shims of a pipeline."""
     return [shim for _, pipe in nlp.pipeline for node in pipe.model.walk() for shim in node.shims]
 
 
 def get_annotations(docs: Iterable[Doc]) -> list[dict[str, Any]]:
-    """Give all annotations of docs, scores rounded, as data that can be compared."""
+    """Return all annotations of docs as data that can be compared, with rounded scores."""
     return [
         {
             "tokens": [(t.text, t.tag_, t.pos_, str(t.morph), t.head.i, t.dep_, t.is_sent_start) for t in doc],
@@ -125,12 +125,12 @@ def get_annotations(docs: Iterable[Doc]) -> list[dict[str, Any]]:
 
 
 def get_files(path: Path) -> dict[str, bytes]:
-    """Give the content of all files below a directory by relative path."""
+    """Return the content of all files in a directory by relative path."""
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
 def reduce_config(config: Config, pipes: list[str]) -> Config:
-    """Give a copy of a training config with some of its components only."""
+    """Return a copy of a training config with only some of its components."""
     config = config.copy()
     config["nlp"]["pipeline"] = pipes
     config["components"] = {name: config["components"][name] for name in pipes}
@@ -138,7 +138,7 @@ def reduce_config(config: Config, pipes: list[str]) -> Config:
 
 
 def has_gpu() -> bool:
-    """Say whether both torch and thinc can compute on a GPU."""
+    """Return whether both torch and thinc can compute on a GPU."""
     from thinc.util import has_cupy_gpu
 
     return bool(torch.cuda.is_available() and has_cupy_gpu)
