@@ -1,4 +1,4 @@
-"""A script that annotates docs in two forked processes. Arguments: `loaded` or `trained`, and `guard` or nothing."""
+"""A script that annotates docs in two forked processes: `pipe_processes.py loaded|trained PATH guarded|unguarded`."""
 
 import multiprocessing
 import sys
