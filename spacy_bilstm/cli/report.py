@@ -1,23 +1,17 @@
-"""`spacy bilstm report`: options come in, a pipeline is evaluated, its page goes out."""
+"""The command `spacy bilstm report`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
-from spacy.language import Language
 from wasabi import msg
 
-from ..evaluation.annotation import CorpusError, evaluate, read_training_words
-from ..evaluation.html.page import Request, make_page
-from ..evaluation.scores import SeenInTraining
-from ..evaluation.training_log import LogError, read_log
-from ..util.exits import INTERRUPTED
-from ..util.files import written_whole
+from ..evaluation import CorpusError, LogError, evaluate, write_report
 from ..util.plots import PlotsMissingError, check_plot_path
+from .exits import INTERRUPTED
 
 
 def report(
@@ -40,38 +34,27 @@ def report(
             dir_okay=False,
         ),
     ] = None,
-    n_worst: Annotated[int, typer.Option(help="Sentences with most errors to show", min=0)] = 20,
-    resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap for intervals", min=1)] = 1000,
+    n_worst: Annotated[int, typer.Option(help="Sentences with the most errors to show", min=0)] = 20,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap", min=0)] = 0,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU ID or -1 for CPU", min=-1)] = -1,
 ) -> None:
-    """Write a page on how well a pipeline does.
+    """Write an HTML page that shows how well a pipeline does on a corpus.
 
-    It has scores with intervals, learning curves, confusions of tags, scores of each label, how good confidences are,
-    words seen in training against unseen ones, and the sentences with most errors. The page is one HTML file that needs
-    no network. The corpus is annotated once.
+    The page has scores with intervals, learning curves, confusions of tags, scores of each label, the calibration of
+    confidences, scores of words seen and unseen in training, and the sentences with the most errors. It is one file
+    that needs no network. The pipeline annotates the corpus once.
     """
-    request = Request(model, corpus, train, log, n_worst, resamples, seed, gpu_id)
     setup_gpu(gpu_id, silent=gpu_id < 0)
     try:
-        check_plot_path(output.with_suffix(".svg"))
-        curves = None if log is None else read_log(log)
-        seen = None if train is None else SeenInTraining(*read_training_words(train))
-        nlp = _load(model)
-        page = make_page(nlp, evaluate(nlp, corpus), request, seen, curves)
-    except (PlotsMissingError, CorpusError, LogError) as error:
+        check_plot_path(output.with_suffix(".svg"))  # before the long work
+        evaluation = evaluate(
+            model, corpus, train=train, log=log, n_worst=n_worst, n_resamples=resamples, seed=seed, progress=True
+        )
+        write_report(evaluation, output)
+    except (PlotsMissingError, CorpusError, LogError, OSError) as error:
         msg.fail("No report was written.", str(error), exits=1)
     except KeyboardInterrupt:
         msg.warn("Stopped: no report was written.")
         raise typer.Exit(INTERRUPTED) from None
-    with written_whole(output) as draft:
-        draft.write_text(page, encoding="utf8")
     msg.good(f"Wrote {output}")
-
-
-def _load(model: str) -> Language:
-    try:
-        return spacy.load(model)
-    except OSError as error:
-        msg.fail("No report was written.", str(error), exits=1)
-        raise AssertionError from error

@@ -1,4 +1,4 @@
-"""What a pipeline got right and wrong in each doc, as spaCy's scorer sees it. Examples come in."""
+"""Compares the predicted annotation of each doc with its gold annotation, as spaCy's scorer does."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from spacy.language import Language
 from spacy.pipeline import TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.tokens import Span, Token
 from spacy.training import Example
+
+from ..pipeline.ner_scorer import align_entity
+from .annotation import PredictedCorpus
 
 
 class Count(NamedTuple):
@@ -24,39 +28,39 @@ def _get_morph(token: Token) -> str:
     return (str(token.morph) or "_") if token.has_morph() else ""
 
 
-# The attributes of tokens that spaCy scores as `{attr}_acc`. An empty value is missing annotation.
+# The attributes of tokens that spaCy scores as `{attr}_acc`. An empty value means missing annotation.
 ATTRIBUTES: dict[str, Callable[[Token], str]] = {
     "tag": lambda token: token.tag_,
     "pos": lambda token: token.pos_,
     "morph": _get_morph,
     "lemma": lambda token: token.lemma_,
 }
+ATTRIBUTE_NAMES = {"tag": "Tags", "pos": "Parts of speech", "morph": "Morphology", "lemma": "Lemmas"}
 
 
 @dataclass(frozen=True)
 class TokenOutcomes:
-    """An attribute of a doc's tokens.
+    """One attribute of a doc's tokens.
 
-    gold: its value by the index of the reference's token, where it is annotated.
-    predicted: indices of such tokens with the values predicted for them. A token that the pipeline cuts in two has
-        two, one that it joins with another has none.
+    gold: the gold value of each annotated token, by the token's index in the reference.
+    predicted: pairs of the index of an annotated token and a value predicted for it. A gold token that the pipeline
+        splits in two has two predicted values. One that it merges with another has none.
     """
 
     gold: dict[int, str]
     predicted: set[tuple[int, str]]
 
-    @property
     def count(self) -> Count:
-        """How many are right and wrong."""
+        """Count correct and incorrect values."""
         return count_sets(self.predicted, set(self.gold.items()))
 
     @property
     def confusions(self) -> list[tuple[int, str, str]]:
-        """Index, gold value and predicted value of the wrong ones, in the order of the tokens."""
+        """The index, gold value and predicted value of each incorrect prediction, in the order of the tokens."""
         return [(i, self.gold[i], value) for i, value in sorted(self.predicted) if value != self.gold[i]]
 
-    def is_right(self, index: int) -> bool:
-        """Whether a reference's token, which must be annotated, has its gold value."""
+    def is_correct(self, index: int) -> bool:
+        """Return whether the gold value of a token is predicted. The token must be annotated."""
         return (index, self.gold[index]) in self.predicted
 
 
@@ -64,38 +68,75 @@ class TokenOutcomes:
 class EntityOutcomes:
     """The entities of a doc.
 
-    found, missed: gold entities.
-    right, wrong: predicted entities; none where the gold annotation is missing.
+    found, missed: the gold entities.
+    correct, incorrect: the predicted entities, without those whose gold annotation is missing.
     """
 
     found: list[Span]
     missed: list[Span]
-    right: list[Span]
-    wrong: list[Span]
+    correct: list[Span]
+    incorrect: list[Span]
+
+    @property
+    def gold_labels(self) -> list[str]:
+        """The label of each gold entity."""
+        return [span.label_ for span in self.found + self.missed]
+
+    @property
+    def predicted_labels(self) -> list[str]:
+        """The label of each predicted entity."""
+        return [span.label_ for span in self.correct + self.incorrect]
 
     def count(self, label: str | None = None) -> Count:
-        """How many are right and wrong, of one label or all."""
-        n_right, n_wrong, n_missed = (
-            sum(label in (None, span.label_) for span in spans) for spans in (self.right, self.wrong, self.missed)
+        """Count correct, incorrect and missed entities, of one label or of all."""
+        tp, fp, fn = (
+            sum(label in (None, span.label_) for span in spans) for spans in (self.correct, self.incorrect, self.missed)
         )
-        return Count(n_right, n_wrong, n_missed)
+        return Count(tp, fp, fn)
 
 
 @dataclass(frozen=True)
 class CategoryOutcomes:
-    """The categories of a doc: the gold ones and the predicted ones."""
+    """The gold and the predicted categories of a doc."""
 
-    gold: set[str]
-    predicted: set[str]
+    gold_labels: set[str]
+    predicted_labels: set[str]
 
     def count(self, label: str | None = None) -> Count:
-        """How many are right and wrong, of one label or all."""
-        labels = self.gold | self.predicted if label is None else {label}
-        return count_sets(self.predicted & labels, self.gold & labels)
+        """Count correct, incorrect and missed categories, of one label or of all."""
+        labels = self.gold_labels | self.predicted_labels if label is None else {label}
+        return count_sets(self.predicted_labels & labels, self.gold_labels & labels)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The outcomes of each doc of a corpus, for all annotation that is both predicted and in the corpus.
+
+    tokens: for each attribute of tokens, the outcomes of each doc.
+    entities, categories: the outcomes of each doc, or an empty list if the corpus or the pipeline has none.
+    """
+
+    tokens: dict[str, list[TokenOutcomes]]
+    entities: list[EntityOutcomes]
+    categories: list[CategoryOutcomes]
+
+
+def compare_corpus(nlp: Language, corpus: PredictedCorpus) -> Outcomes:
+    """Compare the annotation that a pipeline predicts for a corpus with the gold annotation."""
+    examples, scores = corpus.examples, corpus.scores
+    attributes = [attr for attr in ATTRIBUTES if scores.get(f"{attr}_acc") is not None]
+    textcats = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer)]
+    has_categories = textcats and any(example.reference.cats for example in examples)
+    return Outcomes(
+        {attr: [compare_tokens(example, attr) for example in examples] for attr in attributes},
+        [compare_entities(example) for example in examples] if scores.get("ents_f") is not None else [],
+        # With two text classifiers, the last one overwrites the categories and scores of the first.
+        [compare_categories(example, textcats[-1]) for example in examples] if has_categories else [],
+    )
 
 
 def count_sets(predicted: Set[Any], gold: Set[Any]) -> Count:
-    """Count what two sets share and what only one of them has."""
+    """Count the items that are in both sets, only predicted, and only gold."""
     return Count(len(predicted & gold), len(predicted - gold), len(gold - predicted))
 
 
@@ -108,30 +149,25 @@ def compare_tokens(example: Example, attr: str) -> TokenOutcomes:
 
 
 def compare_entities(example: Example) -> EntityOutcomes:
-    """Compare entities. One is passed over where a token's gold annotation is missing, as in spaCy's scores."""
+    """Compare entities. Like spaCy's scores, this skips predicted entities without gold annotation."""
     outcomes = EntityOutcomes([], [], [], [])
-    if not example.reference.has_annotation("ENT_IOB"):
-        return outcomes
-    open_gold = {(ent.label_, ent.start, ent.end): ent for ent in example.reference.ents}
+    unmatched = {(ent.label_, ent.start, ent.end): ent for ent in example.reference.ents}
     for ent in example.predicted.ents:
-        indices = example.alignment.x2y[ent.start : ent.end]
-        if not len(indices):
+        aligned = align_entity(example, ent)
+        if aligned is None:
             continue
-        start, end = int(indices[0]), int(indices[-1]) + 1
-        if any(token.ent_iob == 0 for token in example.reference[start:end]):
-            continue
-        gold = open_gold.pop((ent.label_, start, end), None)
+        gold = unmatched.pop(aligned, None)
         if gold is None:
-            outcomes.wrong.append(ent)
+            outcomes.incorrect.append(ent)
         else:
             outcomes.found.append(gold)
-            outcomes.right.append(ent)
-    outcomes.missed.extend(open_gold.values())
+            outcomes.correct.append(ent)
+    outcomes.missed.extend(unmatched.values())
     return outcomes
 
 
 def compare_categories(example: Example, textcat: TextCategorizer) -> CategoryOutcomes:
-    """Compare the categories that a text classifier knows."""
+    """Compare the categories that are labels of a text classifier."""
     gold = {label: score for label, score in example.reference.cats.items() if label in textcat.labels}
     predicted = {label: example.predicted.cats.get(label, 0.0) for label in textcat.labels}
     if isinstance(textcat, MultiLabel_TextCategorizer):
@@ -146,16 +182,16 @@ def compare_categories(example: Example, textcat: TextCategorizer) -> CategoryOu
 
 
 def count_tokenization(example: Example) -> Count:
-    """Count predicted tokens that are one of the reference's, and others."""
+    """Count predicted tokens that are also gold tokens, and those that are not."""
     if example.reference.has_unknown_spaces:
         return Count(0, 0, 0)
     n_tokens = sum(not token.is_space for token in example.predicted)
-    n_right = len(_align_tokens(example))
-    return Count(n_right, n_tokens - n_right, 0)
+    n_correct = len(_align_tokens(example))
+    return Count(n_correct, n_tokens - n_correct, 0)
 
 
 def count_sentences(example: Example) -> Count:
-    """Count sentences with the right start and end."""
+    """Count sentences with the correct start and end."""
     if not example.reference.has_annotation("SENT_START"):
         return Count(0, 0, 0)
     aligned = example.get_aligned_spans_x2y(example.predicted.sents)
@@ -163,7 +199,7 @@ def count_sentences(example: Example) -> Count:
 
 
 def count_spans(example: Example, key: str) -> Count:
-    """Count the spans of a group with the right start, end and label."""
+    """Count the spans of a span group with the correct start, end and label."""
     if key not in example.reference.spans:
         return Count(0, 0, 0)
     predicted = example.predicted.spans.get(key, [])
@@ -172,7 +208,7 @@ def count_spans(example: Example, key: str) -> Count:
 
 
 def count_arcs(example: Example, labeled: bool) -> Count:
-    """Count tokens with the right head and, if `labeled`, the right label; as in spaCy's scores, not punctuation."""
+    """Count tokens with the correct head and, if `labeled`, the correct label. Like spaCy, this skips punctuation."""
     gold = {
         (token.i, token.head.i, token.dep_.lower() if labeled else "")
         for token in example.reference
@@ -199,7 +235,7 @@ def _describe_spans(spans: Iterable[Span]) -> set[tuple[str, int, int]]:
 
 
 def _align_tokens(example: Example) -> list[tuple[Token, int]]:
-    """The predicted tokens that are, or are a part of, one token of the reference, with its index."""
+    """Return the predicted tokens that equal a gold token or are part of only one, with that token's index."""
     align = example.alignment.x2y
     return [
         (token, int(align[token.i][0]))

@@ -1,55 +1,57 @@
-"""Whether entities are right as often as their confidences say. Examples come in, bins go out."""
+"""Measures how well the confidences of entities match the share of entities that are correct."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
-from spacy.training import Example
 
-from ..pipeline.ner_scorer import N_BINS, find_outcomes, get_calibration_error
+from ..pipeline.ner_scorer import N_BINS, assign_bins, get_calibration_error, judge_entities
+from .annotation import PredictedCorpus
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Entities of like confidence.
+    """The entities with a confidence in one interval.
 
-    n: how many.
-    confidence: their mean confidence.
-    share_right: the share of them that is right.
+    n: the number of entities.
+    confidence: their mean confidence, 0 to 1.
+    accuracy: the share of them that is correct.
     """
 
     n: int
     confidence: float
-    share_right: float
+    accuracy: float
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How good confidences are.
+class Reliability:
+    """How reliable confidences are.
 
-    error: the expected calibration error, 0 to 1.
-    bins: the bins that have entities, of rising confidence.
+    calibration_error: the expected calibration error, 0 to 1.
+    bins: the bins that have entities, by rising confidence.
     """
 
-    error: float
+    calibration_error: float
     bins: list[Bin]
 
 
-def calibrate(examples: Sequence[Example], confidences: str) -> Calibration | None:
-    """Compare confidences with what is right.
+def measure_reliability(corpus: PredictedCorpus) -> Reliability | None:
+    """Compare confidences with the share of entities that are correct.
 
-    examples: the examples.
-    confidences: the span group of the predicted docs that has entities and their confidences.
-    RETURNS: the calibration, or None if there are no entities to judge.
+    corpus: the annotated corpus.
+    RETURNS: the reliability, or None if there are no confidences or no entities with gold annotation.
     """
-    outcomes = list(find_outcomes(examples, confidences))
-    error = get_calibration_error(outcomes)
+    if corpus.confidences is None:
+        return None
+    entities = list(judge_entities(corpus.examples, corpus.confidences))
+    error = get_calibration_error(entities)
     if error is None:
         return None
-    confidence, is_right = numpy.array(outcomes, dtype="float64").T
-    numbers = numpy.minimum((confidence * N_BINS).astype("int64"), N_BINS - 1)
+    confidence, is_correct = numpy.array(entities, dtype="float64").T
+    numbers = assign_bins(confidence)
     members = [numbers == number for number in range(N_BINS)]
-    bins = [Bin(int(of.sum()), float(confidence[of].mean()), float(is_right[of].mean())) for of in members if of.any()]
-    return Calibration(error, bins)
+    bins = [
+        Bin(int(of.sum()), float(confidence[of].mean()), float(is_correct[of].mean())) for of in members if of.any()
+    ]
+    return Reliability(error, bins)

@@ -1,4 +1,4 @@
-"""The scores of a report. An evaluation comes in; rows of scores, each with its interval, go out."""
+"""Computes the scores of a pipeline with their intervals: overall, by label, and for seen and unseen words."""
 
 from __future__ import annotations
 
@@ -7,36 +7,30 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from spacy.language import Language
-from spacy.pipeline import TextCategorizer
 from spacy.training import Example
 
-from . import outcomes
-from .annotation import Evaluation
-from .bootstrap import Estimate, Measure, estimate
-from .outcomes import ATTRIBUTES, CategoryOutcomes, Count, EntityOutcomes, TokenOutcomes
-
-NAMES = {"tag": "Tags", "pos": "Parts of speech", "morph": "Morphology", "lemma": "Lemmas"}
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """What is right and wrong in each doc of a corpus, as far as the pipeline predicts it and the corpus has it.
-
-    tokens: the outcomes of each doc, by attribute.
-    entities, categories: the outcomes of each doc; empty where there are none.
-    """
-
-    tokens: dict[str, list[TokenOutcomes]]
-    entities: list[EntityOutcomes]
-    categories: list[CategoryOutcomes]
+from .annotation import PredictedCorpus
+from .bootstrap import Bootstrap, Estimate
+from .corpus import SeenInTraining
+from .outcomes import (
+    ATTRIBUTE_NAMES,
+    CategoryOutcomes,
+    Count,
+    EntityOutcomes,
+    Outcomes,
+    TokenOutcomes,
+    count_arcs,
+    count_sentences,
+    count_spans,
+    count_tokenization,
+)
 
 
 @dataclass(frozen=True)
 class Score:
     """A score of the whole corpus.
 
-    name: what is shown.
+    name: the name to show.
     estimate: the score and its interval.
     """
 
@@ -49,7 +43,7 @@ class LabelScores:
     """The scores of one label.
 
     name: the label.
-    n_gold, n_predicted: how often it is there and is predicted.
+    n_gold, n_predicted: how often the label is in the gold annotation and in the predictions.
     precision, recall, f: its scores.
     """
 
@@ -63,10 +57,10 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class SeenScores:
-    """A score of what was in the training corpus against what was not.
+    """A score of words or entities that were seen in training, and of those that were not.
 
-    name: what is shown.
-    n_seen, n_unseen: how many words or names there are of each.
+    name: the name to show.
+    n_seen, n_unseen: the number of seen and of unseen words or entities.
     seen, unseen: the scores.
     """
 
@@ -79,7 +73,12 @@ class SeenScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """All scores of a report: the headline, those of each label, and what was seen against what was not."""
+    """All scores of an evaluation.
+
+    headline: the scores of the whole corpus.
+    entities, categories: the scores of each label, the most frequent label first.
+    seen: the scores of seen and unseen words and entities; empty without a training corpus.
+    """
 
     headline: list[Score]
     entities: list[LabelScores]
@@ -87,166 +86,126 @@ class Scores:
     seen: list[SeenScores]
 
 
-@dataclass(frozen=True)
-class SeenInTraining:
-    """The words of a training corpus, and the texts of its entities."""
+def score(
+    corpus: PredictedCorpus,
+    outcomes: Outcomes,
+    seen: SeenInTraining | None,
+    n_resamples: int,
+    seed: int,
+    progress: bool = False,
+) -> Scores:
+    """Compute all scores of an evaluation, with intervals from the same resamples.
 
-    words: set[str]
-    names: set[str]
-
-
-def find_outcomes(nlp: Language, evaluation: Evaluation) -> Outcomes:
-    """Compare what a pipeline predicted with the gold."""
-    examples, scores = evaluation.examples, evaluation.scores
-    attributes = [attr for attr in ATTRIBUTES if scores.get(f"{attr}_acc") is not None]
-    textcats = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer)]
-    has_categories = textcats and any(example.reference.cats for example in examples)
-    return Outcomes(
-        {attr: [outcomes.compare_tokens(example, attr) for example in examples] for attr in attributes},
-        [outcomes.compare_entities(example) for example in examples] if scores.get("ents_f") is not None else [],
-        # Of two text classifiers, the last one's categories and scores stay.
-        [outcomes.compare_categories(example, textcats[-1]) for example in examples] if has_categories else [],
-    )
-
-
-def score(evaluation: Evaluation, found: Outcomes, seen: SeenInTraining | None, n_resamples: int, seed: int) -> Scores:
-    """Give all scores, with intervals from one set of resamples.
-
-    evaluation: the annotated corpus.
-    found: its outcomes.
-    seen: what was in the training corpus, if that is known.
-    n_resamples, seed: as `estimate` takes them.
+    corpus: the annotated corpus.
+    outcomes: its outcomes.
+    seen: the words and entities of the training corpus, or None if it is unknown.
+    n_resamples, seed, progress: as for `Bootstrap`.
     """
-    plan = _Plan()
-    headline = _plan_headline(plan, evaluation, found)
-    entities = _plan_labels(plan, found.entities, _list_entity_labels(found.entities))
-    categories = _plan_labels(plan, found.categories, _list_categories(found.categories))
-    compared = [] if seen is None else _plan_seen(plan, evaluation.examples, found, seen)
-    get = plan.estimate(n_resamples, seed).__getitem__
+    bootstrap = Bootstrap(len(corpus.examples), n_resamples, seed, progress)
     return Scores(
-        [Score(name, get(row) if isinstance(row, int) else row) for name, row in headline],
-        [LabelScores(name, n_gold, n_predicted, *map(get, rows)) for name, n_gold, n_predicted, rows in entities],
-        [LabelScores(name, n_gold, n_predicted, *map(get, rows)) for name, n_gold, n_predicted, rows in categories],
-        [SeenScores(name, *sizes, *map(get, rows)) for name, sizes, rows in compared],
+        _score_corpus(bootstrap, corpus, outcomes) + _score_categories(bootstrap, corpus, outcomes.categories),
+        _score_labels(bootstrap, outcomes.entities),
+        _score_labels(bootstrap, outcomes.categories),
+        [] if seen is None else _score_seen(bootstrap, corpus.examples, outcomes, seen),
     )
 
 
-class _Plan:
-    """Measures that are to be estimated together."""
+def _score_corpus(bootstrap: Bootstrap, corpus: PredictedCorpus, outcomes: Outcomes) -> list[Score]:
+    def count(compare: Callable[[Example], Count]) -> list[Count]:
+        return [compare(example) for example in corpus.examples]
 
-    def __init__(self) -> None:
-        self._measures: list[Measure] = []
-
-    def add(self, measure: Measure) -> int:
-        """Add a measure. RETURNS: where its estimate will be."""
-        self._measures.append(measure)
-        return len(self._measures) - 1
-
-    def estimate(self, n_resamples: int, seed: int) -> list[Estimate]:
-        return estimate(self._measures, n_resamples, seed)
-
-
-def _plan_headline(plan: _Plan, evaluation: Evaluation, found: Outcomes) -> list[tuple[str, int | Estimate]]:
-    """Names of scores, each with the place of its estimate, or with spaCy's score where no interval is known."""
-    scores, examples = evaluation.scores, evaluation.examples
-
-    def count(counter: Callable[[Example], Count], kind: str = "f") -> Measure:
-        return Measure.of([counter(example) for example in examples], kind)
-
-    measures: dict[str, tuple[str, Callable[[], Measure]]] = {
-        "token_acc": ("Tokenization", lambda: count(outcomes.count_tokenization, "p"))
-    }
-    for attr, docs in found.tokens.items():
-        measures[f"{attr}_acc"] = (NAMES[attr], partial(Measure.of, [doc.count for doc in docs]))
-    measures["dep_uas"] = ("UAS", lambda: count(partial(outcomes.count_arcs, labeled=False)))
-    measures["dep_las"] = ("LAS", lambda: count(partial(outcomes.count_arcs, labeled=True)))
-    measures["sents_f"] = ("Sentences F", lambda: count(outcomes.count_sentences))
-    for kind, name in {"p": "precision", "r": "recall", "f": "F"}.items():
-        counts = [doc.count() for doc in found.entities]
-        measures[f"ents_{kind}"] = (f"Entities {name}", partial(Measure.of, counts, kind))
-    for key in _list_span_keys(scores):
-        measures[f"spans_{key}_f"] = (f"Spans '{key}' F", partial(count, partial(outcomes.count_spans, key=key)))
-    planned: list[tuple[str, int | Estimate]] = [
-        (name, plan.add(make())) for key, (name, make) in measures.items() if scores.get(key) is not None
+    # spaCy's name of the score, the name to show, the kind of the metric, and a function that makes its counts.
+    rows: list[tuple[str, str, str, Callable[[], list[Count]]]] = [
+        ("token_acc", "Tokenization", "p", lambda: count(count_tokenization)),
+        *(
+            (f"{attr}_acc", ATTRIBUTE_NAMES[attr], "f", partial(_count_docs, docs))
+            for attr, docs in outcomes.tokens.items()
+        ),
+        ("dep_uas", "UAS", "f", lambda: count(partial(count_arcs, labeled=False))),
+        ("dep_las", "LAS", "f", lambda: count(partial(count_arcs, labeled=True))),
+        ("sents_f", "Sentences F", "f", lambda: count(count_sentences)),
+        ("ents_p", "Entities precision", "p", lambda: _count_docs(outcomes.entities)),
+        ("ents_r", "Entities recall", "r", lambda: _count_docs(outcomes.entities)),
+        ("ents_f", "Entities F", "f", lambda: _count_docs(outcomes.entities)),
+        *(
+            (f"spans_{key}_f", f"Spans '{key}' F", "f", partial(count, partial(count_spans, key=key)))
+            for key in _list_span_keys(corpus.scores)
+        ),
     ]
-    if found.categories:
-        planned += _plan_categories(plan, evaluation, found.categories)
-    return planned
+    return [
+        Score(name, bootstrap.resample(make_counts()).estimate(kind))
+        for key, name, kind, make_counts in rows
+        if corpus.scores.get(key) is not None
+    ]
 
 
-def _plan_categories(
-    plan: _Plan, evaluation: Evaluation, docs: Sequence[CategoryOutcomes]
-) -> list[tuple[str, int | Estimate]]:
-    scores = evaluation.scores
-    macro = Measure([[doc.count(label) for label in scores["cats_f_per_type"]] for doc in docs], "f")
-    planned: list[tuple[str, int | Estimate]] = [
-        ("Categories micro F", plan.add(Measure.of([doc.count() for doc in docs]))),
-        ("Categories macro F", plan.add(macro)),
+def _score_categories(bootstrap: Bootstrap, corpus: PredictedCorpus, docs: Sequence[CategoryOutcomes]) -> list[Score]:
+    if not docs:
+        return []
+    scores = corpus.scores
+    by_label = [[doc.count(label) for label in scores["cats_f_per_type"]] for doc in docs]
+    result = [
+        Score("Categories micro F", bootstrap.resample(_count_docs(docs)).estimate("f")),
+        Score("Categories macro F", bootstrap.resample(by_label).estimate("f")),
     ]
     if scores["cats_score_desc"] != "macro F":
-        # An area under a curve is no ratio of counts.
-        planned.append((f"Categories {scores['cats_score_desc']}", Estimate(scores["cats_score"])))
-    return planned
+        # An area under a curve is not computed from counts, so it has no interval.
+        result.append(Score(f"Categories {scores['cats_score_desc']}", Estimate(scores["cats_score"])))
+    return result
 
 
-def _plan_labels(
-    plan: _Plan, docs: Sequence[EntityOutcomes] | Sequence[CategoryOutcomes], labels: Iterable[str]
-) -> list[tuple[str, int, int, list[int]]]:
-    planned = []
-    for label in labels:
-        counts = [doc.count(label) for doc in docs]
-        tp, fp, fn = (sum(column) for column in zip(*counts, strict=True))
-        planned.append((label, tp + fn, tp + fp, [plan.add(Measure.of(counts, kind)) for kind in "prf"]))
-    return planned
+def _score_labels(
+    bootstrap: Bootstrap, docs: Sequence[EntityOutcomes] | Sequence[CategoryOutcomes]
+) -> list[LabelScores]:
+    n_gold = Counter(label for doc in docs for label in doc.gold_labels)
+    n_predicted = Counter(label for doc in docs for label in doc.predicted_labels)
+    result = []
+    for label in sorted(n_gold.keys() | n_predicted.keys(), key=lambda label: (-n_gold[label], label)):
+        counts = bootstrap.resample([doc.count(label) for doc in docs])
+        estimates = [counts.estimate(kind) for kind in "prf"]
+        result.append(LabelScores(label, n_gold[label], n_predicted[label], *estimates))
+    return result
 
 
-def _plan_seen(
-    plan: _Plan, examples: Sequence[Example], found: Outcomes, seen: SeenInTraining
-) -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
-    planned = []
-    for attr, docs in found.tokens.items():
-        right = [
-            {i: (example.reference[i].text in seen.words, doc.is_right(i)) for i in doc.gold}
+def _score_seen(
+    bootstrap: Bootstrap, examples: Sequence[Example], outcomes: Outcomes, seen: SeenInTraining
+) -> list[SeenScores]:
+    result = []
+    for attr, docs in outcomes.tokens.items():
+        words = [
+            [(example.reference[i].text in seen.words, doc.is_correct(i)) for i in doc.gold]
             for example, doc in zip(examples, docs, strict=True)
         ]
-        planned.append((NAMES[attr], *_plan_both(plan, [list(doc.values()) for doc in right])))
-    if found.entities:
-        recalled = [
-            [
-                (ent.text in seen.names, is_found)
-                for ents, is_found in ((doc.found, True), (doc.missed, False))
-                for ent in ents
-            ]
-            for doc in found.entities
+        result.append(_compare_seen(bootstrap, ATTRIBUTE_NAMES[attr], words))
+    if outcomes.entities:
+        entities = [
+            [(ent.text in seen.entities, True) for ent in doc.found]
+            + [(ent.text in seen.entities, False) for ent in doc.missed]
+            for doc in outcomes.entities
         ]
-        planned.append(("Entities recall", *_plan_both(plan, recalled)))
-    return planned
+        result.append(_compare_seen(bootstrap, "Entities recall", entities))
+    return result
 
 
-def _plan_both(plan: _Plan, docs: Sequence[Sequence[tuple[bool, bool]]]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Numbers of what was seen and not, and where the shares that are right will be.
+def _compare_seen(bootstrap: Bootstrap, name: str, docs: Sequence[Sequence[tuple[bool, bool]]]) -> SeenScores:
+    """Score seen and unseen items.
 
-    docs: for each doc, whether a word or name was seen and whether it is right.
+    docs: for each word or entity of each doc, whether it was seen and whether it is correct.
     """
-    sizes, rows = [], []
-    for was_seen in (True, False):
-        counters = [Counter(is_right for seen, is_right in doc if seen == was_seen) for doc in docs]
-        sizes.append(sum(counter.total() for counter in counters))
-        rows.append(plan.add(Measure.of([Count(counter[True], 0, counter[False]) for counter in counters], "r")))
-    return (sizes[0], sizes[1]), (rows[0], rows[1])
+    counters = {
+        was_seen: [Counter(is_correct for seen, is_correct in doc if seen == was_seen) for doc in docs]
+        for was_seen in (True, False)
+    }
+    sizes = {seen: sum(counter.total() for counter in group) for seen, group in counters.items()}
+    recalls = {
+        seen: bootstrap.resample([Count(n[True], 0, n[False]) for n in group]).estimate("r")
+        for seen, group in counters.items()
+    }
+    return SeenScores(name, sizes[True], sizes[False], recalls[True], recalls[False])
 
 
-def _list_entity_labels(docs: Sequence[EntityOutcomes]) -> list[str]:
-    """Labels, the most frequent in the gold first."""
-    gold = Counter(ent.label_ for doc in docs for ent in doc.found + doc.missed)
-    predicted = {ent.label_ for doc in docs for ent in doc.right + doc.wrong}
-    return sorted(gold.keys() | predicted, key=lambda label: (-gold[label], label))
-
-
-def _list_categories(docs: Sequence[CategoryOutcomes]) -> list[str]:
-    gold = Counter(label for doc in docs for label in doc.gold)
-    predicted = {label for doc in docs for label in doc.predicted}
-    return sorted(gold.keys() | predicted, key=lambda label: (-gold[label], label))
+def _count_docs(docs: Sequence[TokenOutcomes] | Sequence[EntityOutcomes] | Sequence[CategoryOutcomes]) -> list[Count]:
+    return [doc.count() for doc in docs]
 
 
 def _list_span_keys(scores: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The log of a training, as `spacy.ConsoleLogger.v3` writes it, becomes curves."""
+"""Reads the learning curves from the log that `spacy.ConsoleLogger.v3` writes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 
 import srsly
 
-_HINT = "It must be what spacy.ConsoleLogger.v3 writes to its output_file"
+_HINT = "Use the output_file that spacy.ConsoleLogger.v3 writes"
 
 
 class LogError(ValueError):
-    """A file is no log of a training."""
+    """A file is not the log of a training."""
 
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """What was measured each time a training was evaluated.
+    """The learning curves of a training, with a point for each evaluation.
 
-    steps: its steps, rising.
+    steps: the training steps, rising.
     scores: the values of each score on the dev corpus, 0 to 100, by name.
-    losses: the loss of each component since the evaluation before, by name.
+    losses: the loss of each component since the previous evaluation, by name.
     """
 
     steps: list[int]
@@ -32,8 +32,8 @@ def read_log(path: Path) -> TrainingLog:
     """Read the log of a training.
 
     path: a JSONL file with a line for each evaluation.
-    RETURNS: the log. Scores and losses that are zero throughout are left out.
-    RAISES: LogError that names the line that is wrong.
+    RETURNS: the log, without the speed and without scores and losses that are always zero.
+    RAISES: LogError with the number of the line that can't be read.
     """
     steps: list[int] = []
     values: dict[str, list[dict[str, float]]] = {"scores": [], "losses": []}
@@ -48,13 +48,14 @@ def read_log(path: Path) -> TrainingLog:
             for kind, rows in values.items():
                 rows.append({str(name): float(value) for name, value in row[kind].items()})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise LogError(f"Line {number} of {path} is no line of a training log. {_HINT}.") from error
+            raise LogError(f"Line {number} of {path} is not a line of a training log. {_HINT}.") from error
     if not steps:
         raise LogError(f"{path} is empty. {_HINT}.")
-    curves = {kind: _collect(rows) for kind, rows in values.items()}
-    return TrainingLog(steps, curves["scores"], curves["losses"])
+    scores, losses = (_make_curves(values[kind]) for kind in ("scores", "losses"))
+    scores.pop("speed", None)  # The other scores are percentages.
+    return TrainingLog(steps, scores, losses)
 
 
-def _collect(rows: list[dict[str, float]]) -> dict[str, list[float]]:
+def _make_curves(rows: list[dict[str, float]]) -> dict[str, list[float]]:
     curves = {name: [row.get(name, float("nan")) for row in rows] for name in rows[0]}
     return {name: curve for name, curve in curves.items() if any(curve)}

@@ -1,36 +1,40 @@
-"""The temperature and the threshold that fit a recogniser's confidences best. Examples come in."""
+"""Fits the temperature and the threshold of an entity recogniser to annotated examples."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy
-from spacy.training import Example
+from spacy.language import Language
+from spacy.training import Corpus, Example
+from tqdm import tqdm
 
 from .entities import Floats
 from .ner import BiLSTMEntityRecognizer
-from .ner_scorer import find_outcomes, get_calibration_error
+from .ner_scorer import get_calibration_error, judge_entities
 
 _KEY = "spacy_bilstm_calibration"
 _LOWEST, _HIGHEST = 0.1, 10.0
-# Half of the best F is the threshold: this one finds all that an F of 0.04 needs.
+# The best threshold is half of the best F, so this finds the best threshold if that F is at least 0.04.
 _LOWEST_THRESHOLD = 0.02
-# The search ends when it knows the temperature to one part in a thousand.
+# The search stops when it knows the temperature to one part in a thousand.
 _PRECISION = 1e-3
 _DIGITS = 3
 _GOLDEN_RATIO = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How well confidences at a temperature fit.
+class TemperatureFit:
+    """How well the confidences at a temperature match the gold entities.
 
     temperature: the temperature.
-    n_entities: number of predicted entities.
-    log_loss: mean negative log probability that the confidences give to what is right and what is not, in nats.
-    calibration_error: expected calibration error, as `ner_scorer.get_calibration_error` gives it.
+    n_entities: the number of predicted entities.
+    log_loss: the mean negative log probability that the confidences assign to whether each entity is correct, in nats.
+    calibration_error: the expected calibration error, 0 to 1, as `ner_scorer.get_calibration_error` returns it.
     """
 
     temperature: float
@@ -40,53 +44,98 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """How right the entities above a threshold are.
+class ThresholdFit:
+    """How well the entities predicted with a threshold match the gold entities.
 
-    threshold: the threshold, 0 for the entities of the most probable analysis.
-    n_right: number of predicted entities that are right.
-    n_predicted: number of predicted entities.
-    n_gold: number of gold entities.
+    threshold: the threshold, or 0 for the entities of the most probable tag sequence.
+    n_correct: the number of predicted entities that are correct.
+    n_predicted: the number of predicted entities.
+    n_gold: the number of gold entities.
     """
 
     threshold: float
-    n_right: int
+    n_correct: int
     n_predicted: int
     n_gold: int
 
-    @classmethod
-    def count(cls, threshold: float, outcomes: Floats, n_gold: int) -> Accuracy:
-        """Count the outcomes of `_predict`."""
-        return cls(threshold, int(outcomes[:, 1].sum()), len(outcomes), n_gold)
-
     @property
     def precision(self) -> float:
-        """Share of the predicted entities that are right."""
-        return self.n_right / self.n_predicted if self.n_predicted else 0.0
+        """The share of predicted entities that are correct."""
+        return self.n_correct / self.n_predicted if self.n_predicted else 0.0
 
     @property
     def recall(self) -> float:
-        """Share of the gold entities that are predicted."""
-        return self.n_right / self.n_gold if self.n_gold else 0.0
+        """The share of gold entities that are predicted."""
+        return self.n_correct / self.n_gold if self.n_gold else 0.0
 
     @property
     def f_score(self) -> float:
-        """Harmonic mean of precision and recall."""
-        n_both = self.n_predicted + self.n_gold
-        return 2 * self.n_right / n_both if n_both else 0.0
+        """The harmonic mean of precision and recall."""
+        total = self.n_predicted + self.n_gold
+        return 2 * self.n_correct / total if total else 0.0
 
 
-def fit_temperature(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example]) -> tuple[Calibration, Calibration]:
-    """Find the temperature at which confidences fit best and give it to a recogniser (Guo et al. 2017).
+@dataclass(frozen=True)
+class CalibrationResult:
+    """The fits before and after a calibration.
 
-    Which entities it finds does not change. The examples should not be those it was trained with, of which it is surer
-    than of others.
+    temperature: the fit at the old and at the new temperature.
+    threshold: the fit with the old and with the new threshold, the same object twice if no threshold has a better F.
+        None if the threshold was not fitted.
+    """
 
-    recognizer: the recogniser, whose setting `temperature` is changed.
-    examples: examples whose predicted docs have gone through the pipeline up to the recogniser, and have no entities.
-        They stay as they are.
-    RETURNS: the fit at the temperature it had and at the one it has now.
-    RAISES: ValueError if it finds no entity in the examples, or if all or none that it finds are right.
+    temperature: tuple[TemperatureFit, TemperatureFit]
+    threshold: tuple[ThresholdFit, ThresholdFit] | None
+
+
+def calibrate(
+    nlp: Language,
+    data: str | Path | Iterable[Example],
+    pipe: str = "ner",
+    *,
+    threshold: bool = False,
+    gold_preproc: bool = False,
+    progress: bool = False,
+) -> CalibrationResult:
+    """Fit the temperature of an entity recogniser and, on request, its threshold.
+
+    Use data that the pipeline was not trained with: it is more confident about its training data. This changes the
+    settings of the component and its section of the pipeline's config, so `nlp.to_disk` saves the fitted values.
+
+    nlp: the pipeline.
+    data: a corpus in `.spacy` format, or examples. The predicted docs of examples must not be annotated yet.
+    pipe: the name of the entity recogniser, a `bilstm_ner`.
+    threshold: whether to fit the threshold too, for the best F.
+    gold_preproc: whether to use the gold tokens and sentences of the corpus.
+    progress: whether to show a progress bar in a terminal.
+    RETURNS: how well the confidences fit before and after, and how well the entities match if the threshold is fitted.
+    RAISES: ValueError if the pipeline has no such entity recogniser, or if the examples are not enough for a fit. The
+        pipeline is unchanged then.
+    """
+    recognizer = _get_recognizer(nlp, pipe)
+    if isinstance(data, (str, Path)):
+        data = Corpus(data, gold_preproc=gold_preproc)(nlp)
+    examples = _annotate_up_to(nlp, pipe, list(data), progress)
+    with _restored_on_error(recognizer):
+        temperature = fit_temperature(recognizer, examples)
+        result = CalibrationResult(temperature, fit_threshold(recognizer, examples) if threshold else None)
+    _write_into_config(nlp, pipe, recognizer)
+    return result
+
+
+def fit_temperature(
+    recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example]
+) -> tuple[TemperatureFit, TemperatureFit]:
+    """Find the temperature with the lowest log loss and set it (Guo et al. 2017).
+
+    The temperature does not change which entities are predicted without a threshold. Use examples that the recogniser
+    was not trained with: it is more confident about its training data.
+
+    recognizer: the recogniser. Its setting `temperature` is changed.
+    examples: the examples. The components before the recogniser must have annotated their predicted docs, which have no
+        entities. They are not changed.
+    RETURNS: the fit at the old and at the new temperature.
+    RAISES: ValueError if no entity is predicted, if all predicted entities are correct, or if none is.
     """
     before = _measure(recognizer, examples, recognizer.cfg["temperature"])
 
@@ -99,58 +148,95 @@ def fit_temperature(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Examp
     return before, after
 
 
-def fit_threshold(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example]) -> tuple[Accuracy, Accuracy]:
-    """Find the threshold with the best F and give it to a recogniser.
+def fit_threshold(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example]) -> tuple[ThresholdFit, ThresholdFit]:
+    """Find the threshold with the best F and set it.
 
-    Of true probabilities, half of the best F is the threshold that has it (Lipton et al. 2014), so the temperature
-    should be fitted before. Where the examples have no better F with it, the recogniser stays as it is.
+    If the confidences are true probabilities, the best threshold is half of the best F (Lipton et al. 2014), so fit the
+    temperature first. If no threshold has a better F on the examples, the recogniser is not changed.
 
-    recognizer: the recogniser, whose setting `threshold` is changed.
+    recognizer: the recogniser. Its setting `threshold` is changed.
     examples: as for `fit_temperature`.
-    RETURNS: the accuracy with the threshold it had and with the one it has now.
-    RAISES: ValueError if the examples have no entities, or none that is found.
+    RETURNS: the fit with the old and with the new threshold, or the old one twice if that is not changed.
+    RAISES: ValueError if the examples have no entities, or if no predicted entity is correct.
     """
     n_gold = sum(len(example.reference.ents) for example in examples)
     own = recognizer.cfg["threshold"]
-    outcomes = _predict(recognizer, examples, threshold=own)
-    before = Accuracy.count(own, outcomes, n_gold)
-    # The most probable of overlapping spans goes first, so a higher threshold leaves the first ones of these.
-    outcomes = _predict(recognizer, examples, threshold=_LOWEST_THRESHOLD)
-    outcomes = outcomes[numpy.argsort(-outcomes[:, 0], kind="stable")]
-    n_right, n_predicted = outcomes[:, 1].cumsum(), numpy.arange(1, len(outcomes) + 1)
-    if not outcomes[:, 1].any():
+    before = _count(own, _predict_and_judge(recognizer, examples, threshold=own), n_gold)
+    # The most probable one of overlapping spans is chosen first, so a higher threshold keeps the first of these spans.
+    judged = _predict_and_judge(recognizer, examples, threshold=_LOWEST_THRESHOLD)
+    judged = judged[numpy.argsort(-judged[:, 0], kind="stable")]
+    n_correct, n_predicted = judged[:, 1].cumsum(), numpy.arange(1, len(judged) + 1)
+    if not judged[:, 1].any():
         raise ValueError(
-            f"A threshold can't be fitted: '{recognizer.name}' finds {len(outcomes)} spans for {n_gold} entities, and "
-            "none of them is right. Use more examples, or train it for longer."
+            f"Can't fit a threshold: '{recognizer.name}' predicts {len(judged)} spans for {n_gold} entities, and none "
+            "of them is correct. Use more examples, or train the recogniser for longer."
         )
-    # No threshold parts spans with the same confidence, up to rounding.
-    is_last = numpy.append(-numpy.diff(outcomes[:, 0]) > 1e-6, True)
-    threshold = round(float((n_right / (n_predicted + n_gold))[is_last].max()), _DIGITS)
-    after = Accuracy.count(threshold, outcomes[outcomes[:, 0] >= threshold], n_gold)
+    # A threshold can't separate spans whose confidences are equal up to rounding errors.
+    is_last = numpy.append(-numpy.diff(judged[:, 0]) > 1e-6, True)
+    threshold = round(float((n_correct / (n_predicted + n_gold))[is_last].max()), _DIGITS)
+    after = _count(threshold, judged[judged[:, 0] >= threshold], n_gold)
     if after.f_score <= before.f_score:
         return before, before
     recognizer.cfg["threshold"] = threshold
     return before, after
 
 
-def _measure(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example], temperature: float) -> Calibration:
-    outcomes = _predict(recognizer, examples, threshold=0.0, temperature=temperature)
-    confidences, is_right = outcomes.T
-    if not 0 < is_right.sum() < len(is_right):
+def _get_recognizer(nlp: Language, pipe: str) -> BiLSTMEntityRecognizer:
+    recognizer = nlp.get_pipe(pipe) if nlp.has_pipe(pipe) else None
+    if not isinstance(recognizer, BiLSTMEntityRecognizer):
+        names = [name for name, component in nlp.pipeline if isinstance(component, BiLSTMEntityRecognizer)]
+        raise ValueError(f"The pipeline has no bilstm_ner '{pipe}'. It has these: {', '.join(names) or 'none'}.")
+    return recognizer
+
+
+def _annotate_up_to(nlp: Language, pipe: str, examples: list[Example], progress: bool) -> list[Example]:
+    """Return the examples, with predicted docs that the components before the recogniser have annotated."""
+    with nlp.select_pipes(enable=nlp.pipe_names[: nlp.pipe_names.index(pipe)]):
+        docs = nlp.pipe(example.predicted.copy() for example in examples)
+        pairs = zip(docs, examples, strict=True)
+        bar = tqdm(pairs, total=len(examples), unit="doc", leave=False, disable=None if progress else True)
+        return [Example(doc, example.reference) for doc, example in bar]
+
+
+@contextmanager
+def _restored_on_error(recognizer: BiLSTMEntityRecognizer) -> Iterator[None]:
+    own = dict(recognizer.cfg)
+    try:
+        yield
+    except BaseException:
+        recognizer.cfg.update(own)
+        raise
+
+
+def _write_into_config(nlp: Language, pipe: str, recognizer: BiLSTMEntityRecognizer) -> None:
+    """Write the fitted settings into the pipeline's config, so `spacy.load` recognises an overridden one."""
+    fitted = {name: recognizer.cfg[name] for name in ("temperature", "threshold")}
+    nlp.get_pipe_config(pipe).update(fitted)
+    recognizer.cfg["configured"] = recognizer.cfg["configured"] | fitted
+
+
+def _count(threshold: float, judged: Floats, n_gold: int) -> ThresholdFit:
+    return ThresholdFit(threshold, int(judged[:, 1].sum()), len(judged), n_gold)
+
+
+def _measure(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example], temperature: float) -> TemperatureFit:
+    judged = _predict_and_judge(recognizer, examples, threshold=0.0, temperature=temperature)
+    confidences, is_correct = judged.T
+    if not 0 < is_correct.sum() < len(is_correct):
         raise ValueError(
-            f"A temperature can't be fitted: '{recognizer.name}' finds {len(is_right)} entities of which "
-            f"{int(is_right.sum())} are right, but some must be right and some not. Use more examples, and such that "
-            "it was not trained with."
+            f"Can't fit a temperature: '{recognizer.name}' predicts {len(is_correct)} entities, and "
+            f"{int(is_correct.sum())} of them are correct. Use examples with both correct and incorrect predictions: "
+            "more of them, and none that the recogniser was trained with."
         )
     clipped = confidences.clip(1e-12, 1.0 - 1e-12)
-    log_loss = -numpy.log(numpy.where(is_right == 1.0, clipped, 1.0 - clipped)).mean()
-    error = get_calibration_error(list(zip(confidences.tolist(), is_right == 1.0, strict=True)))
+    log_loss = -numpy.log(numpy.where(is_correct == 1.0, clipped, 1.0 - clipped)).mean()
+    error = get_calibration_error(list(zip(confidences.tolist(), is_correct == 1.0, strict=True)))
     assert error is not None
-    return Calibration(temperature, len(is_right), float(log_loss), error)
+    return TemperatureFit(temperature, len(is_correct), float(log_loss), error)
 
 
-def _predict(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example], **settings: float) -> Floats:
-    """Confidences that a recogniser with some settings has, and 1 or 0 for right or wrong. Shape `(n_entities, 2)`."""
+def _predict_and_judge(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example], **settings: float) -> Floats:
+    """Predict entities with some settings. Return confidences, and 1 if correct, else 0. Shape `(n_entities, 2)`."""
     predicted = [Example(example.predicted.copy(), example.reference) for example in examples]
     docs = [example.predicted for example in predicted]
     own = dict(recognizer.cfg)
@@ -159,11 +245,11 @@ def _predict(recognizer: BiLSTMEntityRecognizer, examples: Sequence[Example], **
         recognizer.set_annotations(docs, recognizer.predict(docs))
     finally:
         recognizer.cfg.update(own)
-    return numpy.array(list(find_outcomes(predicted, _KEY)), dtype="float64").reshape(-1, 2)
+    return numpy.array(list(judge_entities(predicted, _KEY)), dtype="float64").reshape(-1, 2)
 
 
 def _minimize(function: Callable[[float], float], low: float, high: float) -> float:
-    """Find where a function with one minimum has it, by golden-section search (Kiefer 1953)."""
+    """Find the minimum of a function that has only one, by golden-section search (Kiefer 1953)."""
     left, right = high - _GOLDEN_RATIO * (high - low), low + _GOLDEN_RATIO * (high - low)
     at_left, at_right = function(left), function(right)
     while high - low > _PRECISION:

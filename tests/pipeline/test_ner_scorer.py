@@ -1,4 +1,4 @@
-"""The scorer of `bilstm_ner`: spaCy's scores, and the expected calibration error of confidences."""
+"""The scorer of `bilstm_ner`: spaCy's scores and the expected calibration error of the confidences."""
 
 import pytest
 from spacy import registry
@@ -7,14 +7,14 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_bilstm.pipeline.ner_scorer import get_calibration_error, score_ner
+from spacy_bilstm.pipeline.ner_scorer import assign_bins, get_calibration_error, score_ner
 
 VOCAB = Vocab()
 WORDS = ["a", "b", "c", "d", "e"]
 
 
 def make_example(predicted: list[tuple[int, int, str, float]], gold: list[str] | None) -> Example:
-    """Give an example with predicted entities and their confidences, and gold tags."""
+    """Return an example with predicted entities, their confidences, and gold tags."""
     doc = Doc(VOCAB, words=WORDS)
     spans = [Span(doc, start, end, label) for start, end, label, _ in predicted]
     doc.ents = spans
@@ -31,22 +31,21 @@ def test_scores_are_those_of_spacy() -> None:
     assert scores == get_ner_prf(examples)
 
 
-def test_calibration_error() -> None:
-    """It is the mean over entities of the difference of confidence and accuracy in their bins."""
+def test_the_calibration_error_is_the_mean_over_bins() -> None:
+    """It is the difference between the confidence and the accuracy of each bin, averaged over the entities."""
     outcomes = [(0.95, True), (1.0, True), (0.91, False), (0.25, False), (0.2, True), (0.0, False)]
     expected = 3 / 6 * abs(2.86 / 3 - 2 / 3) + 2 / 6 * abs(0.225 - 0.5) + 1 / 6 * 0
     assert get_calibration_error(outcomes) == pytest.approx(expected)
 
 
-def test_perfect_and_worst_calibration() -> None:
-    """It is 0 for perfect confidences and 1 for the worst ones."""
+def test_the_calibration_error_is_0_for_perfect_and_1_for_the_worst_confidences() -> None:
     assert get_calibration_error([(1.0, True), (0.0, False)]) == 0
     assert get_calibration_error([(0.5, True), (0.5, False)]) == 0
     assert get_calibration_error([(0.0, True), (1.0, False)]) == 1
 
 
-def test_no_confidences() -> None:
-    """Without confidences, without the group, its scores or predictions there is no error to tell."""
+def test_there_is_no_calibration_error_without_confidences() -> None:
+    """The setting, the span group, its entities or its scores can be missing."""
     gold = ["B-A", "I-A", "O", "O", "B-A"]
     example = make_example([(0, 2, "A", 0.9)], gold)
     assert score_ner([example])["ents_ece"] is None
@@ -57,16 +56,18 @@ def test_no_confidences() -> None:
     assert score_ner([example], confidences="ents")["ents_ece"] is None
 
 
-def test_missing_annotation_is_passed_over() -> None:
-    """An entity of which the gold annotation says nothing is neither right nor wrong."""
+def test_entities_without_gold_annotation_are_skipped() -> None:
     predicted = [(0, 1, "A", 0.5), (2, 3, "A", 0.75)]
     partial = make_example(predicted, ["B-A", "O", "O", "O", "O"])
     partial.reference.set_ents([], missing=[partial.reference[2:3]], default="unmodified")
     assert score_ner([partial, make_example(predicted, None)], confidences="ents")["ents_ece"] == 0.5
 
 
-def test_other_tokens() -> None:
-    """Entities are compared by aligned tokens."""
+def test_entities_are_compared_by_aligned_tokens() -> None:
     example = make_example([(0, 2, "A", 1.0)], None)
     merged = Doc(VOCAB, words=["a b", "c", "d", "e"], ents=["B-A", "O", "O", "O"])
     assert score_ner([Example(example.predicted, merged)], confidences="ents")["ents_ece"] == 0
+
+
+def test_confidences_are_assigned_to_ten_bins_of_equal_width() -> None:
+    assert assign_bins([0.0, 0.05, 0.1, 0.55, 0.95, 1.0]).tolist() == [0, 0, 1, 5, 9, 9]

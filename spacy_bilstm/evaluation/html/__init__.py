@@ -1,1 +1,1 @@
-"""The evaluation report as one HTML page."""
+"""Renders an evaluation as an HTML page."""
