@@ -44,7 +44,7 @@ class Evaluation:
 
     settings: the arguments of the evaluation.
     pipeline: the pipeline's name, components and size, and the machine.
-    n_docs, n_words: the number of docs and tokens that it predicted.
+    n_docs, n_words: the number of docs and tokens that it annotated.
     words_per_second: its speed, without the tokenizer.
     with_confidences: whether it computed confidences of entities, which takes time.
     scores: the scores with their intervals.
