@@ -1,4 +1,4 @@
-"""A linear layer over rows of documents. Rows of a batch come in; scores, or the best labels, go out."""
+"""The output layer's scores of labels for a whole batch, in one product on CPU."""
 
 from typing import cast
 
@@ -9,33 +9,33 @@ from thinc.api import NumpyOps
 from thinc.types import Floats2d, FloatsXd
 from torch import Tensor, nn
 
-from .convert import array_to_tensor, concatenate_rows
+from .convert import array_to_tensor, concatenate_documents
 from .fork import make_fork_safe
 
 # The matrix product takes 1.6 times as long for 13 labels, those of three kinds of entities, as for 16, and 1.5 times
-# for 29 as for 32 (`python docs/measure_parts.py labels`).
+# for 29 as for 32 (`python -m spacy_bilstm.experiments.label_timings`).
 _MULTIPLE = 16
 
 
 def find_best_labels(documents: list[Floats2d], weights: FloatsXd, bias: FloatsXd) -> NDArray[numpy.int64]:
-    """Score labels by a linear layer and find the best one of each row, on CPU.
+    """Score labels with a linear layer and find the best label of each token, on CPU.
 
-    documents, weights, bias: those of `score_labels`.
-    RETURNS: the labels of all documents, one after the other. Shape `(n_rows,)`.
+    documents, weights, bias: see `score_labels`.
+    RETURNS: the labels of all tokens, document after document. Shape `(n_tokens,)`.
     """
     return cast(NDArray[numpy.int64], _score(documents, weights, bias).argmax(dim=1).numpy())
 
 
 def score_labels(documents: list[Floats2d], weights: FloatsXd, bias: FloatsXd) -> Floats2d:
-    """Score labels by a linear layer, on CPU.
+    """Score labels with a linear layer, on CPU.
 
-    torch does it in one product, faster than thinc's. NumPy would be faster still, but its threads and torch's wait for
+    torch computes one product, faster than thinc. NumPy would be faster still, but its threads and torch's wait for
     each other: with two threads, whole pipelines ran at half the speed.
 
-    documents: one array a document, in memory of the CPU. Shape `(length, width)` each.
+    documents: token vectors, one array a document, in CPU memory. Shape `(length, width)` each.
     weights: the layer's weights. Shape `(n_labels, width)`.
-    bias: its bias. Shape `(n_labels,)`.
-    RETURNS: the scores of all documents, one after the other. Shape `(n_rows, n_labels)`.
+    bias: the layer's bias. Shape `(n_labels,)`.
+    RETURNS: the scores of all tokens, document after document. Shape `(n_tokens, n_labels)`.
     """
     return cast(Floats2d, _score(documents, weights, bias).contiguous().numpy())
 
@@ -44,9 +44,9 @@ def score_labels(documents: list[Floats2d], weights: FloatsXd, bias: FloatsXd) -
 def _score(documents: list[Floats2d], weights: FloatsXd, bias: FloatsXd) -> Tensor:
     make_fork_safe()
     cpu = torch.device("cpu")
-    rows = array_to_tensor(concatenate_rows(NumpyOps(), documents, 0), cpu)
+    vectors = array_to_tensor(concatenate_documents(NumpyOps(), documents, 0), cpu)
     n_labels = len(weights)
     padding = -n_labels % _MULTIPLE
     padded_weights = nn.functional.pad(array_to_tensor(weights, cpu), (0, 0, 0, padding))
     padded_bias = nn.functional.pad(array_to_tensor(bias, cpu), (0, padding))
-    return nn.functional.linear(rows, padded_weights, padded_bias)[:, :n_labels]
+    return nn.functional.linear(vectors, padded_weights, padded_bias)[:, :n_labels]

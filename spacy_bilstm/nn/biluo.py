@@ -1,54 +1,127 @@
-"""BILUO tags of entities: their numbers, and which may follow one another. Labels come in as numbers."""
+"""BILUO tags of entities: their numbers, which may follow which, and how spans and tags convert into each other.
+
+Tag 0 is O. Label `l` has the four tags from `4 * l + 1` to `4 * l + 4`: B, I, L and U. No other module computes with
+these numbers.
+"""
 
 from __future__ import annotations
 
+from enum import IntEnum
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
+import numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_LabelT = TypeVar("_LabelT", int, Tensor, NDArray[Any])
+Ints = NDArray[numpy.int64]
+_IntsT = TypeVar("_IntsT", int, Tensor, NDArray[Any])
+
+Position = IntEnum("Position", "O B I L U", start=0)
+"""Where a token is: outside of entities, or the first, an inner, the last or the only token of one."""
+
+_N_POSITIONS = 4
 
 
 class TagConstraints(NamedTuple):
     """Which tags may follow one another.
 
     transitions: whether the column's tag may follow the row's tag. Shape `(n_tags, n_tags)`, bool.
-    start: whether a document may start with the tag. Shape `(n_tags,)`, bool.
-    end: whether a document may end with the tag. Shape `(n_tags,)`, bool.
+    start_transitions: whether a document may start with the tag. Shape `(n_tags,)`, bool.
+    end_transitions: whether a document may end with the tag. Shape `(n_tags,)`, bool.
     """
 
     transitions: Tensor
-    start: Tensor
-    end: Tensor
+    start_transitions: Tensor
+    end_transitions: Tensor
 
 
-def biluo_tag(label: _LabelT, position: str) -> _LabelT:
-    """Number of a BILUO tag: 0 is O, and label `l` has B, I, L and U at `1 + 4 * l` and the three after it.
+def count_tags(n_labels: int) -> int:
+    """Return the number of tags for a number of labels."""
+    return 1 + _N_POSITIONS * n_labels
 
-    label: index of the entity label, or a tensor or an array of them.
-    position: "B", "I", "L" or "U".
-    RETURNS: the tag, of the type of `label`.
-    RAISES: ValueError if the position is none of these.
+
+def count_labels(n_tags: int) -> int:
+    """Return the number of labels for a number of tags.
+
+    n_tags: number of tags.
+    RETURNS: the number of labels, >= 0.
+    RAISES: ValueError if no number of labels has so many tags.
     """
-    return 4 * label + 1 + "BILU".index(position)
+    n_labels, rest = divmod(n_tags - 1, _N_POSITIONS)
+    if n_tags < 1 or rest:
+        raise ValueError(f"{n_tags} tags can't be BILUO tags: there are 1 + 4 * n_labels of them.")
+    return n_labels
+
+
+def biluo_tag(label: _IntsT, position: Position | _IntsT) -> _IntsT:
+    """Return the number of a tag.
+
+    label: index of the label, or an array or tensor of indices.
+    position: B, I, L or U, or an array of them with the shape of `label`.
+    RETURNS: the tag, of the type of `label`.
+    """
+    return _N_POSITIONS * label + position
+
+
+def split_tag(tag: _IntsT) -> tuple[_IntsT, _IntsT]:
+    """Split a tag into its label and its position.
+
+    tag: number of the tag, or an array or tensor of numbers.
+    RETURNS: index of the label, -1 for O; and the position as in `Position`. Both of the type and shape of `tag`.
+    """
+    label, rest = (tag - 1) // _N_POSITIONS, (tag - 1) % _N_POSITIONS
+    return label, (rest + 1) * (tag > 0)
+
+
+def tags_at(position: Position) -> slice:
+    """Return the tags of all labels at a position, in the order of the labels.
+
+    position: B, I, L or U.
+    RETURNS: a slice of the axis of tags.
+    """
+    return slice(int(position), None, _N_POSITIONS)
 
 
 @cache
 def biluo_constraints(n_labels: int) -> TagConstraints:
-    """The constraints under which a tag sequence is valid BILUO.
+    """Return the constraints under which a tag sequence is valid BILUO.
 
-    n_labels: number of entity labels, >= 0. The number of tags is `1 + 4 * n_labels`, numbered as by `biluo_tag`.
-    RETURNS: the constraints, the same tensors at each call.
+    n_labels: number of labels, >= 0.
+    RETURNS: the constraints. Every call returns the same tensors.
     RAISES: ValueError if `n_labels` is negative.
     """
     if n_labels < 0:
         raise ValueError(f"The number of labels must not be negative, but is {n_labels}.")
-    continues = torch.tensor([False] + [False, True, True, False] * n_labels)  # I and L
-    unfinished = torch.tensor([False] + [True, True, False, False] * n_labels)  # B and I
-    label = (torch.arange(len(continues)) + 3) // 4  # the number of O here is of no consequence
+    label, position = split_tag(torch.arange(count_tags(n_labels)))
+    continues = (position == Position.I) | (position == Position.L)
+    unfinished = (position == Position.B) | (position == Position.I)
     same_label = label[:, None] == label[None, :]
     transitions = torch.where(unfinished[:, None], continues & same_label, ~continues)
     return TagConstraints(transitions, ~continues, ~unfinished)
+
+
+def span_to_tags(length: int, label: int) -> Ints:
+    """Return the tags of an entity.
+
+    length: number of its tokens, >= 1.
+    label: index of its label.
+    RETURNS: the tags. Shape `(length,)`.
+    """
+    if length == 1:
+        return numpy.array([biluo_tag(label, Position.U)])
+    inner = [biluo_tag(label, Position.I)] * (length - 2)
+    return numpy.array([biluo_tag(label, Position.B), *inner, biluo_tag(label, Position.L)])
+
+
+def tags_to_spans(tags: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return the entities of valid tags.
+
+    tags: the tags. Shape `(n_tokens,)`.
+    RETURNS: first token of each entity, token after its last one, and index of its label. Shape `(n_entities,)` each.
+    """
+    labels, positions = split_tag(tags)
+    starts = numpy.flatnonzero((positions == Position.B) | (positions == Position.U))
+    lasts = numpy.flatnonzero((positions == Position.L) | (positions == Position.U))
+    return starts, lasts + 1, labels[starts]

@@ -1,4 +1,4 @@
-"""Gold entities as arrays. Examples come in, masks of the tags that they leave open go out."""
+"""Gold entities of examples as arrays over all tokens of a batch, and the tags that agree with them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH, SPACY
 from spacy.strings import get_string_id
 from spacy.training import Example
 
+from ..nn.biluo import Position, count_tags, span_to_tags, split_tag
 from .entities import (
-    B_TAG,
     BEGIN,
-    I_TAG,
     INSIDE,
-    L_TAG,
     MISSING,
-    N_POSITIONS,
     OUTSIDE,
     UNKNOWN,
     Bools,
@@ -28,7 +25,6 @@ from .entities import (
     find_doc_starts,
     find_tags,
     is_in_entity,
-    tag_span,
 )
 
 
@@ -36,28 +32,24 @@ from .entities import (
 class Gold:
     """Gold annotation of a batch of examples, for the tokens of the predicted docs.
 
-    ent_iob, ent_type: the annotation, as spaCy's attributes. Shape `(n_rows,)`.
+    ent_iob, ent_type: the annotation, as spaCy's attributes. Shape `(n_tokens,)`.
     """
 
     ent_iob: Hashes
     ent_type: Hashes
 
     @classmethod
-    def read(cls, examples: Sequence[Example], tokens: Tokens) -> Gold:
-        """Read what `Example.get_aligned_ner` gives for each example.
-
-        examples: the examples.
-        tokens: the tokens of their predicted docs.
-        """
+    def read(cls, examples: Sequence[Example]) -> Gold:
+        """Read the annotation that `Example.get_aligned_ner` returns for each example."""
         arrays = [_read_reference(example) if _has_same_tokens(example) else _align(example) for example in examples]
         ent_iob, ent_type = numpy.concatenate([numpy.zeros((0, 2), dtype="uint64"), *arrays]).T
         return cls(ent_iob, ent_type)
 
     def find_labels(self, examples: Iterable[Example]) -> list[str]:
-        """Give the names of all labels in it, sorted.
+        """Return the names of all labels in the annotation, sorted.
 
-        examples: the examples it was read from.
-        RAISES: ValueError for a label such as "!PERSON", spaCy's old notation for what is no person.
+        examples: the examples with the annotation.
+        RAISES: ValueError for a label such as "!PERSON", spaCy's old notation for a span that is not a person.
         """
         hashes = numpy.unique(self.ent_type[is_in_entity(self.ent_iob, self.ent_type)]).tolist()
         stores = [example.reference.vocab.strings for example in examples]
@@ -65,33 +57,39 @@ class Gold:
         for label in labels:
             if label.startswith("!"):
                 raise ValueError(
-                    f"The label '{label}' is spaCy's old notation for entities that are known to be wrong. Put such "
-                    "spans into a span group of the reference docs, and its key into the setting incorrect_spans_key."
+                    f"The label '{label}' is spaCy's old notation for spans that are known to be no entities. Put such "
+                    "spans into a span group of the reference docs, and set incorrect_spans_key to the group's key."
                 )
         return labels
 
-    def find_open_tags(self, tokens: Tokens, label_hashes: Sequence[int], allowed: Bools | None) -> Bools:
-        """Give the tags that the annotation leaves open.
+    def find_gold_tags(self, tokens: Tokens, label_hashes: Sequence[int], allowed: Bools | None) -> Bools:
+        """Find the tags that agree with the annotation.
 
-        An entity that the other mask forbids, as it starts or ends in whitespace or crosses the start of a sentence,
-        counts as not annotated: it tells that something is there, but the model can't say so.
+        An entity with a forbidden tag, for example because it ends in whitespace, counts as not annotated: something is
+        there, but the model can't predict it.
 
         tokens: the tokens.
-        label_hashes: hash of each label, with all of the annotation.
-        allowed: tags that tokens may have, or None for all. Shape `(n_rows, n_tags)`.
-        RETURNS: the mask. Shape `(n_rows, n_tags)`.
+        label_hashes: hash of each label.
+        allowed: tags that tokens may have, or None for all. Shape `(n_tokens, n_tags)`.
+        RETURNS: the mask, with all tags for a token without annotation. Shape `(n_tokens, n_tags)`.
         """
         tags = find_tags(self.ent_iob, self.ent_type, tokens, label_hashes)
         if allowed is not None:
-            is_inside = (tags > 0) & numpy.isin((tags - 1) % N_POSITIONS + B_TAG, (I_TAG, L_TAG))
-            chunk = numpy.cumsum(~is_inside)  # Rows of one entity have the same number.
-            is_forbidden = (tags >= 0) & ~allowed[numpy.arange(tokens.n_rows), tags]
-            tags[numpy.isin(chunk, chunk[is_forbidden])] = UNKNOWN
+            _forget_forbidden(tags, allowed)
         is_known = tags >= 0
-        mask = numpy.zeros((tokens.n_rows, 1 + N_POSITIONS * len(label_hashes)), dtype=bool)
+        mask = numpy.zeros((len(tokens), count_tags(len(label_hashes))), dtype=bool)
         mask[~is_known] = True
         mask[is_known, tags[is_known]] = True
         return mask
+
+
+def _forget_forbidden(tags: Ints, allowed: Bools) -> None:
+    """Set the tags of all entities with a forbidden tag to UNKNOWN."""
+    _, positions = split_tag(tags)
+    # Tokens of one entity have the same number.
+    chunks = numpy.cumsum((positions != Position.I) & (positions != Position.L))
+    is_forbidden = (tags >= 0) & ~allowed[numpy.arange(len(tags)), tags]
+    tags[numpy.isin(chunks, chunks[is_forbidden])] = UNKNOWN
 
 
 def _has_same_tokens(example: Example) -> bool:
@@ -100,7 +98,7 @@ def _has_same_tokens(example: Example) -> bool:
 
 
 def _read_reference(example: Example) -> Hashes:
-    """What `_align` gives where both docs have the same tokens, several times faster."""
+    """Return the same as `_align`, several times faster, for docs with the same tokens."""
     array: Any = example.reference.to_array([ENT_IOB, ENT_TYPE, IS_SPACE])
     values = array[:, :2].copy()
     ent_iob, ent_type = values.T
@@ -111,7 +109,7 @@ def _read_reference(example: Example) -> Hashes:
 
 
 def _align(example: Example) -> Hashes:
-    """Gold annotation aligned to the predicted tokens. Shape `(n_tokens, 2)`, of ENT_IOB and ENT_TYPE."""
+    """Return the gold annotation of the predicted tokens: ENT_IOB and ENT_TYPE. Shape `(n_tokens, 2)`."""
     values = numpy.zeros((len(example.predicted), 2), dtype="uint64")
     for row, tag in zip(values, example.get_aligned_ner(), strict=True):
         if tag == "O":
@@ -125,14 +123,14 @@ def _align(example: Example) -> Hashes:
 def read_incorrect_spans(
     examples: Sequence[Example], key: str, labels: Mapping[str, int], lengths: Sequence[int]
 ) -> list[tuple[int, Ints]]:
-    """Read spans that are known not to be entities of their label.
+    """Read spans that are known to be no entities of their label.
 
     examples: the examples.
-    key: the span group of the reference docs that has them.
-    labels: index of each label; spans with others are passed over, as the model can't predict them.
+    key: the span group of the reference docs that holds the spans.
+    labels: index of each label. Spans with other labels are ignored, as the model can't predict them.
     lengths: number of tokens of each predicted doc.
-    RETURNS: first row and tags of each span.
-    RAISES: ValueError if such a span is a gold entity, too.
+    RETURNS: first token in the batch and tags of each span.
+    RAISES: ValueError if such a span is also a gold entity.
     """
     incorrect = []
     for example, start in zip(examples, find_doc_starts(lengths).tolist(), strict=True):
@@ -145,5 +143,5 @@ def read_incorrect_spans(
                     f"'{key}' says that it is incorrect. Remove it from doc.ents or from doc.spans['{key}']."
                 )
             if span.label_ in labels:
-                incorrect.append((start + span.start, tag_span(len(span), labels[span.label_])))
+                incorrect.append((start + span.start, span_to_tags(len(span), labels[span.label_])))
     return incorrect

@@ -10,7 +10,7 @@ from thinc.api import Adam, Model
 from toy_corpus import make_docs
 from toy_pipelines import BILSTM, WIDTH, get_weights, make_tok2vec
 
-from spacy_bilstm.bridge.crf import CRFLoss, add_gradients, compute_loss
+from spacy_bilstm.bridge.crf import CRFLoss, Emissions, add_gradients, compute_loss
 
 CRFTagger = Model[list[Doc], list[numpy.ndarray]]
 PARAMETERS = ("transitions", "start", "end")
@@ -37,11 +37,12 @@ def randomize(model: CRFTagger, seed: int = 0) -> None:
 
 def update(model: CRFTagger, optimizer: Adam) -> CRFLoss:
     """Train a model towards "O"."""
-    emissions, backprop = model.begin_update(DOCS)
-    gold = numpy.zeros((sum(map(len, DOCS)), model.get_dim("nO")), dtype=bool)
-    gold[:, 0] = True
-    loss = compute_loss(model.get_ref("crf"), emissions, gold)
-    add_gradients(model.get_ref("crf"), loss)
+    crf = model.get_ref("crf")
+    scores, backprop = model.begin_update(DOCS)
+    gold_mask = numpy.zeros((sum(map(len, DOCS)), model.get_dim("nO")), dtype=bool)
+    gold_mask[:, 0] = True
+    loss = compute_loss(crf, Emissions.concatenate(crf, scores), gold_mask)
+    add_gradients(crf, loss)
     backprop(loss.d_emissions)
     model.finish_update(optimizer)
     return loss
@@ -158,6 +159,6 @@ def test_new_tags_before_initialisation() -> None:
 def test_tags_are_not_taken_away() -> None:
     """Fewer tags are an error, and the model stays as it was."""
     model = make_model()
-    with pytest.raises(ValueError, match="it has 9, but is to have 5"):
+    with pytest.raises(ValueError, match="it has 9, but 5 were asked for"):
         model.attrs["resize_output"](model, 5)
     assert model.predict(DOCS)[0].shape[1] == 9

@@ -295,16 +295,21 @@ def test_gold_in_whitespace_is_no_error(nlp: Language) -> None:
     assert numpy.isfinite(losses["bilstm_ner"])
 
 
-def test_emissions_are_those_of_the_model(nlp: Language) -> None:
+def test_emissions_are_the_output_of_the_model(nlp: Language) -> None:
     pipe = nlp.get_pipe("bilstm_ner")
     docs = [nlp.make_doc(""), *(nlp.make_doc(text) for text in TEXTS), nlp.make_doc("")]
     assert is_linear(pipe.model, "output_layer", pipe.model.get_ref("crf"))
-    for fast, stock in zip(pipe._emit(docs), pipe.model.predict(docs), strict=True):
-        assert_allclose(fast, stock, atol=1e-5)
-    # A model with a further layer is called as it is.
+    scores, lengths = pipe._compute_emissions(docs)
+    assert lengths == [len(doc) for doc in docs]
+    assert_allclose(scores, numpy.concatenate(pipe.model.predict(docs)), atol=1e-5)
+
+
+def test_a_model_with_a_further_layer_is_called_as_a_whole(nlp: Language) -> None:
+    pipe = nlp.get_pipe("bilstm_ner")
+    docs = [nlp.make_doc(text) for text in TEXTS]
     pipe.model.layers.append(Model("double", lambda model, X, is_train: ([2 * x for x in X], lambda dX: dX)))
-    for fast, stock in zip(pipe._emit(docs), pipe.model.predict(docs), strict=True):
-        numpy.testing.assert_array_equal(fast, stock)
+    scores, _ = pipe._compute_emissions(docs)
+    numpy.testing.assert_array_equal(scores, numpy.concatenate(pipe.model.predict(docs)))
 
 
 def test_averages_reach_the_crf() -> None:

@@ -1,4 +1,4 @@
-"""Gold annotation of `bilstm_ner`: what `Example.get_aligned_ner` says, as masks of open tags."""
+"""Gold annotation of `bilstm_ner`: the annotation of `Example.get_aligned_ner` as masks of tags."""
 
 import numpy
 import pytest
@@ -9,8 +9,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_bilstm.nn.biluo import biluo_tag
-from spacy_bilstm.pipeline.entities import Tokens, find_allowed_tags, tag_span
+from spacy_bilstm.nn.biluo import Position, biluo_tag, count_tags
+from spacy_bilstm.pipeline.entities import Tokens, find_allowed_tags
 from spacy_bilstm.pipeline.ner_gold import Gold, read_incorrect_spans
 
 LABELS = ["A", "B"]
@@ -21,7 +21,7 @@ WORDS = ["a", "bc", "d", "\n", " ", "efg"]
 
 @st.composite
 def references(draw: st.DrawFn) -> Doc:
-    """Give a doc whose tokens are in entities, blocked, missing or outside; or none is annotated."""
+    """Draw a doc with tokens in entities, blocked, missing or outside."""
     words = draw(st.lists(st.sampled_from(WORDS), max_size=8))
     doc = Doc(VOCAB, words=words, spaces=[draw(st.booleans()) for _ in words])
     kinds: dict[str, list] = {"entities": [], "blocked": [], "missing": [], "outside": []}
@@ -37,20 +37,20 @@ def references(draw: st.DrawFn) -> Doc:
 
 
 def get_expected_mask(example: Example) -> numpy.ndarray:
-    """Give the mask by spaCy's own tags."""
-    mask = numpy.zeros((len(example.x), 1 + 4 * len(LABELS)), dtype=bool)
+    """Return the mask for spaCy's own tags."""
+    mask = numpy.zeros((len(example.x), count_tags(len(LABELS))), dtype=bool)
     for row, tag in zip(mask, example.get_aligned_ner(), strict=True):
         if tag in (None, "-"):
             row[:] = True
         else:
-            row[0 if tag == "O" else biluo_tag(LABELS.index(tag[2:]), tag[0])] = True
+            row[0 if tag == "O" else biluo_tag(LABELS.index(tag[2:]), Position[tag[0]])] = True
     return mask
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(references(), max_size=4), st.booleans())
 def test_masks_follow_get_aligned_ner(docs: list[Doc], merge: bool) -> None:
-    """Masks are those of `get_aligned_ner`, for the same tokens and for others."""
+    """The masks agree with `get_aligned_ner`, for the same tokens and for others."""
     examples = []
     for doc in docs:
         words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
@@ -58,7 +58,7 @@ def test_masks_follow_get_aligned_ner(docs: list[Doc], merge: bool) -> None:
             words, spaces = ["".join(words[:2]), *words[2:]], spaces[1:]
         examples.append(Example(Doc(VOCAB, words=words, spaces=spaces), doc))
     tokens = Tokens.read([example.predicted for example in examples])
-    mask = Gold.read(examples, tokens).find_open_tags(tokens, HASHES, None)
+    mask = Gold.read(examples).find_gold_tags(tokens, HASHES, None)
     expected = [get_expected_mask(example) for example in examples]
     numpy.testing.assert_array_equal(mask, numpy.concatenate([numpy.zeros((0, 9), dtype=bool), *expected]))
 
@@ -75,36 +75,35 @@ def test_masks_follow_get_aligned_ner(docs: list[Doc], merge: bool) -> None:
         (["a", "b", "\n"], None, ["B-A", "B-A", "I-A"], [1, 2]),
     ],
 )
-def test_impossible_gold_is_unknown(
+def test_a_gold_entity_that_can_not_be_predicted_counts_as_missing(
     words: list[str], sent_starts: list[bool] | None, ents: list[str], unknown: list[int]
 ) -> None:
-    """A gold entity at the edge of whitespace or over the start of a sentence counts as missing, others do not."""
+    """It starts or ends in whitespace, or crosses the start of a sentence."""
     predicted = Doc(VOCAB, words=words, sent_starts=sent_starts)
     tokens = Tokens.read([predicted])
     allowed = find_allowed_tags(tokens, HASHES)
-    mask = Gold.read([Example(predicted, Doc(VOCAB, words=words, ents=ents))], tokens).find_open_tags(
-        tokens, HASHES, allowed
-    )
+    example = Example(predicted, Doc(VOCAB, words=words, ents=ents))
+    mask = Gold.read([example]).find_gold_tags(tokens, HASHES, allowed)
     assert numpy.flatnonzero(mask.all(1)).tolist() == unknown
     assert (mask.sum(1) == 1).sum() == len(words) - len(unknown)
 
 
-def test_labels() -> None:
-    """All labels of the annotation are found, also in another vocab than that of the predicted docs."""
+def test_labels_are_found_in_any_vocab() -> None:
+    """The vocab of the reference docs may differ from that of the predicted docs."""
     other = Vocab()
     reference = Doc(other, words=["a", "b", "c"], ents=["B-NEW", "O", "B-A"])
     examples = [
         Example(Doc(VOCAB, words=["a", "b", "c"]), reference),
         Example(reference, Doc(other, words=["ab", "c"])),
     ]
-    gold = Gold.read(examples[:1], Tokens.read([examples[0].predicted]))
+    gold = Gold.read(examples[:1])
     assert gold.find_labels(examples[:1]) == ["A", "NEW"]
     tokens = Tokens.read([examples[0].predicted])
-    assert gold.find_open_tags(tokens, HASHES, None).sum(1).tolist() == [9, 1, 1]
+    assert gold.find_gold_tags(tokens, HASHES, None).sum(1).tolist() == [9, 1, 1]
 
 
-def test_incorrect_spans() -> None:
-    """Spans of the given group are tags at rows of the batch; unknown labels and misaligned spans are passed over."""
+def test_incorrect_spans_become_tags_in_the_batch() -> None:
+    """Spans with unknown labels and misaligned spans are ignored."""
     reference = Doc(VOCAB, words=["a", "b", "c", "d"])
     reference.spans["no"] = [
         reference.char_span(0, 5, label="A"),
@@ -123,9 +122,3 @@ def test_incorrect_spans() -> None:
         (3, [8]),
         (5, [1, 3]),
     ]
-
-
-@pytest.mark.parametrize(("length", "tags"), [(1, [8]), (2, [5, 7]), (4, [5, 6, 6, 7])])
-def test_tags_of_a_span(length: int, tags: list[int]) -> None:
-    """One token is a unit; more begin, go on and end."""
-    assert tag_span(length, 1).tolist() == tags

@@ -1,0 +1,39 @@
+"""What the engines of the CRF read and return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of tags and transitions, -inf where these are forbidden.
+
+    emissions: score of each tag at each token, in packed order. Shape `(n_tokens, n_tags)`.
+    transitions: score of the column's tag after the row's tag. Shape `(n_tags, n_tags)`.
+    start_transitions: score of each tag at a first token. Shape `(n_tags,)`.
+    end_transitions: score of each tag at a last token. Shape `(n_tags,)`.
+    """
+
+    emissions: Tensor
+    transitions: Tensor
+    start_transitions: Tensor
+    end_transitions: Tensor
+
+
+class ProbableSpans(NamedTuple):
+    """Entity spans and their probabilities. Tokens are counted in the caller's order.
+
+    starts: first token of each span. Shape `(n_spans,)`, int64.
+    ends: token after the last one of each span. Shape `(n_spans,)`, int64.
+    labels: index of each span's label. Shape `(n_spans,)`, int64.
+    log_probabilities: log probability of each span, <= 0. Shape `(n_spans,)`.
+    """
+
+    starts: Tensor
+    ends: Tensor
+    labels: Tensor
+    log_probabilities: Tensor
