@@ -8,6 +8,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from importlib import import_module
 from importlib.metadata import distribution
 from itertools import groupby
@@ -113,7 +114,7 @@ def _describe_registered(key: str, name: str, function: Callable[..., Any]) -> s
         return _describe_function(name, function, f'In a config: `{key} = "{name}"`.')
     meta = Language.get_factory_meta(name)
     settings = {setting: value for setting, value in meta.default_config.items() if setting != "model"}
-    config = Config({"components": {name: {"factory": name, **meta.default_config}}})
+    config = Config({"components": {name: {"factory": name, **deepcopy(meta.default_config)}}})
     assigns = ", ".join(f"`{attribute}`" for attribute in meta.assigns)
     notes = f'Add it with `nlp.add_pipe("{name}")`, or in a config with `factory = "{name}"`. It sets {assigns}.'
     if config["components"][name]["model"].get("tok2vec") == _get_default_model("bilstm_tok2vec"):
