@@ -41,7 +41,7 @@ class SpeedSettings:
     rounds: int
     threads: int
     gpu_id: int
-    latency_words: int
+    latency_words: int = LATENCY_WORDS
 
     @property
     def title(self) -> str:
@@ -131,17 +131,9 @@ def compare_speed(
         documents = tokenize(read, facts[0].lang, limit_words)
         if join_words is not None:
             documents = join_tokens(documents, join_words)
+        n_docs, n_words = len(documents), sum(map(len, documents))
         settings = SpeedSettings(
-            texts=str(texts),
-            join_words=join_words,
-            limit_words=limit_words,
-            n_docs=len(documents),
-            n_words=sum(map(len, documents)),
-            batch_size=batch_size,
-            rounds=rounds,
-            threads=threads,
-            gpu_id=gpu_id,
-            latency_words=LATENCY_WORDS,
+            str(texts), join_words, limit_words, n_docs, n_words, batch_size, rounds, threads, gpu_id
         )
         if announce is not None:
             announce(settings.title)

@@ -99,7 +99,7 @@ def test_memory_is_that_of_the_pipelines_process(second: SpeedResult) -> None:
 def test_each_round_takes_other_short_texts() -> None:
     worker: Any = FakeWorker()
     documents = [[f"{i} " for i in range(20 * 200)]]
-    settings = SpeedSettings("texts.txt", None, None, 1, 20 * 200, None, 2, 1, -1, 20)
+    settings = SpeedSettings("texts.txt", None, None, 1, 20 * 200, None, 2, 1, -1)
     _measure_rounds([worker], documents, settings, progress=False)
     first, second = worker.rounds
     assert len(first) == len(second) == 100

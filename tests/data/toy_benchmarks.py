@@ -33,7 +33,7 @@ def write_pipelines(path: Path) -> Path:
 
 def make_speed(n_done: int = 2) -> SpeedComparison:
     """Make a result of `compare_speed` with two pipelines that wants two rounds."""
-    settings = SpeedSettings("texts.txt", None, None, 10, 500, None, 2, 1, -1, 20)
+    settings = SpeedSettings("texts.txt", None, None, 10, 500, None, 2, 1, -1)
     facts = PipelineFacts("en", ["ner"], 6_000_000, 200_000_000)
     latencies = {"p50": 2.0, "p95": 3.0, "p99": 4.5}
     rounds = [SpeedRound(USAGE, [0.002])] * n_done
