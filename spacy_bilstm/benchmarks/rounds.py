@@ -46,7 +46,7 @@ def interleave(
     n_rounds: int,
     progress: bool = False,
 ) -> list[list[Measured]]:
-    """Measure subjects in turns, so that changes in the machine's speed affect all of them equally.
+    """Measure subjects in turns. A change in the machine's speed then affects all of them equally.
 
     subjects: the things to compare. The subject that starts changes from round to round.
     measure: measures a subject. Takes the subject and the number of the round, from 0.
