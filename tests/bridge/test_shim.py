@@ -1,4 +1,4 @@
-"""The shim mends five defects of thinc's own. Each test says what holds for ours, and that it does not for thinc's."""
+"""The shim. It fixes five defects of thinc's shim; their tests check that thinc's shim still has them."""
 
 import copy
 import pickle
@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from spacy_bilstm.bridge.shim import TorchShim
 from spacy_bilstm.nn.recurrent_encoder import RecurrentEncoder
 
-ROWS = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
+VECTORS = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
 
 
 class Linear(nn.Linear):
-    """A linear module that can be told to fail, for both shims."""
+    """A linear module that fails on demand, for both shims."""
 
     fails = False
 
-    def forward(self, rows: Tensor) -> Tensor:
+    def forward(self, vectors: Tensor) -> Tensor:
         if self.fails:
             raise RuntimeError("out of memory")
-        return super().forward(rows)
+        return super().forward(vectors)
 
 
 def ours() -> Shim:
@@ -43,17 +43,17 @@ def thincs() -> Shim:
 
 def train_once(shim: Shim, optimizer: Any) -> None:
     if isinstance(shim, TorchShim):
-        output, backprop = shim.begin_update([ROWS])
+        output, backprop = shim.begin_update([VECTORS])
         backprop(torch.ones_like(output))
     else:
-        rows = ROWS.clone().requires_grad_()
-        output, backprop = shim.begin_update(ArgsKwargs((rows,), {}))
+        vectors = VECTORS.clone().requires_grad_()
+        output, backprop = shim.begin_update(ArgsKwargs((vectors,), {}))
         backprop(ArgsKwargs(((output,),), {"grad_tensors": torch.ones_like(output)}))
     shim.finish_update(optimizer)
 
 
 def predict(shim: Shim) -> Tensor:
-    output = shim.predict(ROWS) if isinstance(shim, TorchShim) else shim.predict(ArgsKwargs((ROWS,), {}))
+    output = shim.predict(VECTORS) if isinstance(shim, TorchShim) else shim.predict(ArgsKwargs((VECTORS,), {}))
     assert isinstance(output, Tensor)
     return output
 
@@ -64,13 +64,13 @@ def weight_of(shim: Shim) -> Tensor:
     return weight.detach()
 
 
-def holds_for_ours_only(check: Callable[[Shim], bool]) -> None:
+def check_ours_only(check: Callable[[Shim], bool]) -> None:
     assert check(ours())
-    assert not check(thincs()), "thinc mended this defect: its shim may serve now"
+    assert not check(thincs()), "thinc has fixed this defect, so its shim may be usable now"
 
 
 def test_weights_keep_their_memory_through_an_update() -> None:
-    """D2: cuDNN's flat buffer is lost when a parameter becomes a new tensor."""
+    """D2: if a parameter becomes a new tensor, cuDNN loses its flat buffer."""
 
     def keeps_memory(shim: Shim) -> bool:
         parameter = shim._model.weight
@@ -83,11 +83,11 @@ def test_weights_keep_their_memory_through_an_update() -> None:
         assert not torch.equal(flat[:-4], torch.zeros_like(flat[:-4]))
         return bool(shim._model.weight.data_ptr() == before)
 
-    holds_for_ours_only(keeps_memory)
+    check_ours_only(keeps_memory)
 
 
 @pytest.mark.parametrize("optimizer", [Adam(0.01), SGD(0.1), Adam(0.01, L2=0.1)], ids=["Adam", "SGD", "AdamW"])
-def test_an_update_is_the_optimizers(optimizer: Any) -> None:
+def test_an_update_is_that_of_the_optimizer(optimizer: Any) -> None:
     shims = [ours(), thincs()]
     for shim in shims:
         shim.id = id(shim)
@@ -111,18 +111,18 @@ def test_averages_reach_the_weights() -> None:
         assert torch.equal(weight_of(shim), raw)
         return torch.equal(inside, average)
 
-    holds_for_ours_only(uses_averages)
+    check_ours_only(uses_averages)
 
 
-def test_raw_weights_come_back_when_the_evaluation_raises() -> None:
-    """D3: a context manager without try and finally keeps the averages."""
+def test_raw_weights_are_restored_if_the_evaluation_raises() -> None:
+    """D3: without try and finally a context manager keeps the averages."""
 
     def restores(shim: Shim) -> bool:
         raw = weight_of(shim).clone()
         name = "weight"
         key: Any = (shim.id, name) if isinstance(shim, TorchShim) else f"pytorch_{shim.id}_{name}"
         params = {key: numpy.ones((2, 3), dtype="float32")}
-        if not isinstance(shim, TorchShim):  # It loads a whole state or none.
+        if not isinstance(shim, TorchShim):  # It loads a complete state only.
             params[f"pytorch_{shim.id}_bias"] = numpy.ones(2, dtype="float32")
 
         def evaluate() -> None:
@@ -134,11 +134,11 @@ def test_raw_weights_come_back_when_the_evaluation_raises() -> None:
             evaluate()
         return torch.equal(weight_of(shim), raw)
 
-    holds_for_ours_only(restores)
+    check_ours_only(restores)
 
 
-def test_copies_have_ids_and_optimizer_states_of_their_own() -> None:
-    """D4: after `replace_listeners` two copies shared one state of Adam."""
+def test_a_copy_has_its_own_id_and_optimizer_state() -> None:
+    """D4: otherwise two copies share one state of Adam after `replace_listeners`."""
 
     def is_independent(shim: Shim) -> bool:
         copied = shim.copy()
@@ -146,11 +146,11 @@ def test_copies_have_ids_and_optimizer_states_of_their_own() -> None:
         train_once(shim, optimizer)
         return (copied.id, "weight") not in optimizer.mom1 and not torch.equal(weight_of(shim), weight_of(copied))
 
-    holds_for_ours_only(is_independent)
+    check_ours_only(is_independent)
 
 
-def test_collected_gradients_stay_and_their_weights_are_the_modules() -> None:
-    """D5: `nlp.rehearse` collects weights and gradients first and applies the optimizer to them later."""
+def test_collected_gradients_can_be_applied_later() -> None:
+    """D5: `nlp.rehearse` collects weights and gradients, and calls the optimizer with them later."""
 
     def applies_later(shim: Shim) -> bool:
         collected = {}
@@ -164,14 +164,14 @@ def test_collected_gradients_stay_and_their_weights_are_the_modules() -> None:
         optimizer = SGD(0.1, grad_clip=0.0)
         for key, (weights, gradient) in collected.items():
             optimizer(key, weights, gradient)
-        wanted = before - 0.1 * ROWS.sum(0).expand(2, 3)
-        return torch.allclose(weight_of(shim), wanted)
+        expected = before - 0.1 * VECTORS.sum(0).expand(2, 3)
+        return torch.allclose(weight_of(shim), expected)
 
-    holds_for_ours_only(applies_later)
+    check_ours_only(applies_later)
 
 
-def test_a_prediction_that_raises_changes_nothing_about_the_module() -> None:
-    """D9: the stock shim leaves the module in evaluation mode."""
+def test_a_prediction_that_raises_does_not_change_the_mode_of_the_module() -> None:
+    """D9: thinc's shim leaves the module in evaluation mode."""
 
     def stays(shim: Shim) -> bool:
         shim._model.train()
@@ -180,64 +180,83 @@ def test_a_prediction_that_raises_changes_nothing_about_the_module() -> None:
             predict(shim)
         return bool(shim._model.training)
 
-    holds_for_ours_only(stays)
+    check_ours_only(stays)
 
 
-def test_a_prediction_never_touches_the_modules_mode() -> None:
-    """D9: a thread that predicts must not switch the module under another one's feet."""
+def test_a_prediction_does_not_change_the_mode_of_the_module() -> None:
+    """D9: another thread may use the module at the same time."""
 
     def never_switches(shim: Shim) -> bool:
         shim._model.eval()
         predict(shim)
         return not shim._model.training
 
-    holds_for_ours_only(never_switches)
+    check_ours_only(never_switches)
 
 
-def test_predictions_in_threads_are_those_of_one_thread() -> None:
+def test_predictions_in_several_threads_equal_those_in_one() -> None:
     shim = TorchShim(RecurrentEncoder(8, 16, depth=2, dropout=0.5, recurrent_dropout=0.5))
     batches = [(torch.randn(sum(lengths), 8), lengths) for lengths in ([5, 3], [1], [0, 7, 7], [30]) for _ in range(8)]
-    wanted = [shim.predict(rows, lengths) for rows, lengths in batches]
+    expected = [shim.predict(vectors, lengths) for vectors, lengths in batches]
     barrier = threading.Barrier(4)
 
     def predict_all(_: int) -> list[Tensor]:
         barrier.wait()
-        return [shim.predict(rows, lengths) for rows, lengths in batches]
+        return [shim.predict(vectors, lengths) for vectors, lengths in batches]
 
     with ThreadPoolExecutor(4) as pool:
         for results in pool.map(predict_all, range(4)):
-            assert all(torch.equal(first, other) for first, other in zip(wanted, results, strict=True))
+            assert all(torch.equal(first, other) for first, other in zip(expected, results, strict=True))
 
 
 def test_gradients_add_up_over_batches_until_the_update() -> None:
     twice, once = TorchShim(Linear(3, 2)), TorchShim(Linear(3, 2))
     once.from_bytes(twice.to_bytes())
-    for rows in ROWS.split(1):
-        output, backprop = twice.begin_update([rows])
+    for vectors in VECTORS.split(1):
+        output, backprop = twice.begin_update([vectors])
         backprop(torch.ones_like(output))
     twice.finish_update(SGD(0.1))
     train_once(once, SGD(0.1))
     torch.testing.assert_close(weight_of(twice), weight_of(once))
-    before = weight_of(twice).clone()
-    twice.finish_update(SGD(0.1))
-    assert torch.equal(weight_of(twice), before), "an update without a new gradient changes nothing"
+
+
+def test_an_update_without_a_new_gradient_changes_nothing() -> None:
+    shim = ours()
+    train_once(shim, SGD(0.1))
+    before = weight_of(shim).clone()
+    shim.finish_update(SGD(0.1))
+    assert torch.equal(weight_of(shim), before)
 
 
 def test_input_gradients_are_those_of_autograd() -> None:
     shim = TorchShim(Linear(3, 2))
-    output, backprop = shim.begin_update([ROWS])
-    (d_rows,) = backprop(torch.ones_like(output))
-    assert torch.equal(d_rows, torch.ones(2, 2) @ weight_of(shim))
+    output, backprop = shim.begin_update([VECTORS])
+    (d_vectors,) = backprop(torch.ones_like(output))
+    assert torch.equal(d_vectors, torch.ones(2, 2) @ weight_of(shim))
     assert not output.requires_grad
 
 
-def test_deepcopy_and_pickle_keep_the_weights() -> None:
+@pytest.mark.parametrize(
+    "make_copy", [copy.deepcopy, lambda shim: pickle.loads(pickle.dumps(shim))], ids=["deepcopy", "pickle"]
+)
+def test_a_copy_is_equal_and_independent(make_copy: Callable[[TorchShim], TorchShim]) -> None:
     shim = TorchShim(nn.LSTM(3, 2))
-    for other in (copy.deepcopy(shim), pickle.loads(pickle.dumps(shim))):
-        assert other.to_bytes() == shim.to_bytes()
-        with torch.no_grad():
-            other.module.weight_ih_l0.add_(1.0)
-        assert other.to_bytes() != shim.to_bytes()
+    copied = make_copy(shim)
+    assert copied.to_bytes() == shim.to_bytes()
+    with torch.no_grad():
+        copied.module.weight_ih_l0.add_(1.0)
+    assert copied.to_bytes() != shim.to_bytes()
+
+
+def test_the_version_of_the_weights_increases_with_every_change() -> None:
+    shim = ours()
+    versions = [shim.weights_version]
+    train_once(shim, SGD(0.1))
+    versions.append(shim.weights_version)
+    with shim.use_params({(shim.id, "weight"): numpy.ones((2, 3), dtype="float32")}):
+        versions.append(shim.weights_version)
+    versions.append(shim.weights_version)
+    assert versions == sorted(set(versions))
 
 
 def test_an_unknown_device_type_is_an_error() -> None:
@@ -245,11 +264,11 @@ def test_an_unknown_device_type_is_an_error() -> None:
         TorchShim(Linear(3, 2)).to_device("tpu", 0)
 
 
-def test_mixed_precision_is_of_no_effect_on_the_cpu() -> None:
+@pytest.mark.skipif(get_current_ops().device_type != "cpu", reason="is about the CPU")
+def test_mixed_precision_has_no_effect_on_cpu() -> None:
     mixed, plain = TorchShim(Linear(3, 2), mixed_precision=True), TorchShim(Linear(3, 2))
     mixed.from_bytes(plain.to_bytes())
-    if get_current_ops().device_type == "cpu":
-        assert torch.equal(mixed.predict(ROWS), plain.predict(ROWS))
-        for shim in (mixed, plain):
-            train_once(shim, SGD(0.1))
-        assert torch.equal(weight_of(mixed), weight_of(plain))
+    assert torch.equal(mixed.predict(VECTORS), plain.predict(VECTORS))
+    for shim in (mixed, plain):
+        train_once(shim, SGD(0.1))
+    assert torch.equal(weight_of(mixed), weight_of(plain))

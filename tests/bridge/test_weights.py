@@ -1,4 +1,4 @@
-"""Weights as safetensors: whole, checked before anything is assigned, and never a pickle."""
+"""Weights as safetensors: complete, checked before anything is assigned, and never a pickle."""
 
 import io
 from collections.abc import Callable
@@ -18,21 +18,21 @@ def make_module() -> nn.Module:
     return nn.LSTM(3, 2, bidirectional=True)
 
 
-def pickled(data: bytes) -> bytes:
+def to_pickle(data: bytes) -> bytes:
     file = io.BytesIO()
     torch.save(load(data), file)
     return file.getvalue()
 
 
-def without(data: bytes, name: str) -> bytes:
+def remove(data: bytes, name: str) -> bytes:
     return save({key: tensor for key, tensor in load(data).items() if key != name})
 
 
-def with_(data: bytes, name: str, tensor: torch.Tensor) -> bytes:
+def replace(data: bytes, name: str, tensor: torch.Tensor) -> bytes:
     return save({**load(data), name: tensor})
 
 
-def test_weights_round_trip() -> None:
+def test_loaded_weights_equal_the_stored_ones() -> None:
     module, other = make_module(), nn.LSTM(3, 2, bidirectional=True)
     data = weights_to_bytes(module)
     assert weights_to_bytes(other) != data
@@ -41,27 +41,27 @@ def test_weights_round_trip() -> None:
     assert all(torch.equal(a, b) for a, b in zip(module.parameters(), other.parameters(), strict=True))
 
 
-def test_stored_weights_are_plain_safetensors() -> None:
+def test_stored_weights_have_the_names_of_the_state_dict() -> None:
     assert set(load(weights_to_bytes(make_module()))) == set(make_module().state_dict())
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (pickled, "the data is a pickle.*safetensors only"),
+        (to_pickle, "the data is a pickle.*safetensors only"),
         (lambda data: b"\x80\x04" + data, "the data is a pickle"),
         (lambda data: data[:-7], "not a complete safetensors file.*truncated"),
         (lambda data: data[:5], "not a complete safetensors file"),
         (lambda data: b"", "the 0 bytes are not a complete safetensors file"),
         (lambda data: b"a foreign file of some length", "not a complete safetensors file"),
-        (lambda data: without(data, "weight_hh_l0"), "'weight_hh_l0' is missing"),
-        (lambda data: with_(data, "bias_zz", torch.ones(1)), "'bias_zz' is not a weight of this model"),
+        (lambda data: remove(data, "weight_hh_l0"), "'weight_hh_l0' is missing"),
+        (lambda data: replace(data, "bias_zz", torch.ones(1)), "'bias_zz' is not a weight of this model"),
         (
-            lambda data: with_(data, "weight_hh_l0", torch.ones(8, 3)),
+            lambda data: replace(data, "weight_hh_l0", torch.ones(8, 3)),
             r"'weight_hh_l0' has the shape \(8, 3\), but the model's is \(8, 2\).*width, depth, cell",
         ),
         (
-            lambda data: with_(data, "bias_hh_l0", torch.ones(8, dtype=torch.float16)),
+            lambda data: replace(data, "bias_hh_l0", torch.ones(8, dtype=torch.float16)),
             r"'bias_hh_l0' is of type torch.float16, but the model's is torch.float32",
         ),
     ],
@@ -76,13 +76,13 @@ def test_a_failed_load_says_why_and_changes_nothing(damage: Callable[[bytes], by
 
 @pytest.mark.parametrize("n_weights", range(1, 33))
 def test_a_header_of_any_length_loads(n_weights: int) -> None:
-    """A file starts with its header's length, whose bytes may be those that a pickle starts with."""
+    """A file starts with the length of its header. Its bytes may be those that a pickle starts with."""
     module = nn.ParameterList(torch.ones(1) for _ in range(n_weights))
     weights_from_bytes(module, weights_to_bytes(module))
 
 
 @given(st.integers(0, 500))
-def test_no_truncation_loads(n_bytes: int) -> None:
+def test_truncated_weights_do_not_load(n_bytes: int) -> None:
     module = make_module()
     data = weights_to_bytes(module)
     with pytest.raises(ValueError, match="Can't load the weights"):

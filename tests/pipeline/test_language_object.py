@@ -1,4 +1,4 @@
-"""Everything that `Language` does with a pipeline: copies, storage, selection of components, further training."""
+"""What `Language` does with a pipeline: copies, storage, selection of components, further training."""
 
 import copy
 import pickle
@@ -31,12 +31,12 @@ TEXTS = ["", *(doc.text for doc in make_docs(Vocab(), 20, seed=5))]
 
 
 def through_bytes(nlp: Language) -> Language:
-    """Give a pipeline made from another one's config and bytes."""
+    """Return a pipeline made from the config and the bytes of another one."""
     return spacy.util.load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
 
 
 def through_disk(nlp: Language, path: Path) -> Language:
-    """Give a pipeline saved and loaded."""
+    """Save a pipeline. RETURNS: the loaded pipeline."""
     nlp.to_disk(path)
     return spacy.load(path)
 
@@ -51,7 +51,7 @@ COPIES: dict[str, Callable[[Language, Path], Language]] = {
 
 @pytest.fixture
 def tagger_nlp() -> Language:
-    """Give a trained tagger that has an encoder of its own."""
+    """A trained tagger with an encoder of its own."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
     add_stock_pipe(nlp, "tagger", make_tok2vec(BILSTM))
@@ -59,75 +59,125 @@ def tagger_nlp() -> Language:
     return nlp
 
 
-@pytest.mark.parametrize("kind", COPIES)
-def test_copy_is_equal_and_independent(kind: str, trained: Language, tmp_path: Path) -> None:
-    """A copy of any kind gives the same bytes and annotations; training it leaves the original as it was."""
-    data = trained.to_bytes()
-    expected = get_annotations(trained.pipe(TEXTS))
-    copied = COPIES[kind](trained, tmp_path / "copy")
-    assert get_annotations(copied.pipe(TEXTS)) == expected
-    start = get_weights(copied.get_pipe("tok2vec").model)
+# Copies and storage
+
+
+@pytest.fixture(params=COPIES.values(), ids=COPIES.keys())
+def copied(request: pytest.FixtureRequest, trained: Language, tmp_path: Path) -> Language:
+    """A copy of the trained pipeline."""
+    return request.param(trained, tmp_path / "copy")
+
+
+def test_a_copy_predicts_the_same(trained: Language, copied: Language) -> None:
+    assert get_annotations(copied.pipe(TEXTS)) == get_annotations(trained.pipe(TEXTS))
+
+
+def test_a_copy_has_the_same_bytes(trained: Language, copied: Language) -> None:
     for name in trained.pipe_names:
         assert copied.get_pipe(name).to_bytes(exclude=["vocab"]) == trained.get_pipe(name).to_bytes(exclude=["vocab"])
+
+
+def test_training_a_copy_leaves_the_original(trained: Language, copied: Language) -> None:
+    data, expected = trained.to_bytes(), get_annotations(trained.pipe(TEXTS))
+    before = get_weights(copied.get_pipe("tok2vec").model)
     update(copied, copied.resume_training())
-    assert get_distance(start, get_weights(copied.get_pipe("tok2vec").model), torch_only=True) > 0
+    assert get_distance(before, get_weights(copied.get_pipe("tok2vec").model), torch_only=True) > 0
     assert trained.to_bytes() == data
     assert get_annotations(trained.pipe(TEXTS)) == expected
 
 
-def test_storage_is_reproducible(trained: Language, tmp_path: Path) -> None:
-    """What was loaded from bytes or from disk is written as the same bytes and files again."""
+def test_a_pipeline_loaded_from_bytes_is_saved_as_the_same_bytes(trained: Language) -> None:
     assert through_bytes(trained).to_bytes() == trained.to_bytes()
+
+
+def test_a_pipeline_loaded_from_disk_is_saved_as_the_same_files(trained: Language, tmp_path: Path) -> None:
     through_disk(trained, tmp_path / "first").to_disk(tmp_path / "second")
     assert get_files(tmp_path / "first") == get_files(tmp_path / "second")
 
 
-def test_select_pipes(trained: Language) -> None:
-    """Disabled components annotate nothing and are not trained; enabled again, they are as before."""
-    expected = get_annotations(trained.pipe(TEXTS))
-    tagger = trained.get_pipe("tagger").to_bytes()
-    optimizer = trained.resume_training()
+def test_docs_have_token_vectors_as_their_tensor(trained: Language) -> None:
+    doc = trained(TEXTS[1])
+    assert doc.tensor.shape == (len(doc), trained.get_pipe("tok2vec").model.get_dim("nO"))
+
+
+def test_a_stored_doc_keeps_its_tensor(trained: Language) -> None:
+    doc = trained(TEXTS[1])
+    stored = Doc(trained.vocab).from_bytes(doc.to_bytes())
+    numpy.testing.assert_array_equal(stored.tensor, doc.tensor)
+
+
+# Selection of components
+
+
+def test_disabled_components_annotate_nothing(trained: Language) -> None:
     with trained.select_pipes(enable=["tok2vec", "ner"]):
         docs = list(trained.pipe(TEXTS))
-        assert any(doc.ents for doc in docs)
-        assert not any(token.tag for doc in docs for token in doc)
+    assert any(doc.ents for doc in docs)
+    assert not any(token.tag for doc in docs for token in doc)
+
+
+def test_components_that_are_enabled_again_annotate_as_before(trained: Language) -> None:
+    expected = get_annotations(trained.pipe(TEXTS))
     with trained.select_pipes(disable=["tok2vec", "tagger"]):
         pass
     assert get_annotations(trained.pipe(TEXTS)) == expected
-    tok2vec = get_weights(trained.get_pipe("tok2vec").model)
+
+
+def test_disabled_components_are_not_trained(trained: Language) -> None:
+    tagger, tok2vec = trained.get_pipe("tagger"), trained.get_pipe("tok2vec")
+    before, weights = tagger.to_bytes(), get_weights(tok2vec.model)
+    optimizer = trained.resume_training()
     with trained.select_pipes(enable=["tok2vec", "textcat_multilabel"]):  # The last listener starts backpropagation.
         update(trained, optimizer)
-    assert trained.get_pipe("tagger").to_bytes() == tagger
-    assert get_distance(tok2vec, get_weights(trained.get_pipe("tok2vec").model), torch_only=True) > 0
+    assert tagger.to_bytes() == before
+    assert get_distance(weights, get_weights(tok2vec.model), torch_only=True) > 0
 
 
-def test_replace_listeners(trained: Language) -> None:
-    """A replaced listener predicts as before, with shims of its own, so that optimizers tell the copies apart."""
-    expected = get_annotations(trained.pipe(TEXTS))
+# Replaced listeners
+
+
+@pytest.fixture
+def replaced(trained: Language) -> Language:
+    """The trained pipeline; its tagger has a copy of the tok2vec instead of a listener."""
     trained.replace_listeners("tok2vec", "tagger", ["model.tok2vec"])
-    assert get_annotations(trained.pipe(TEXTS)) == expected
-    ids = [shim.id for shim in get_shims(trained)]
+    return trained
+
+
+def test_a_replaced_listener_predicts_the_same(trained_path: Path, replaced: Language) -> None:
+    expected = get_annotations(spacy.load(trained_path).pipe(TEXTS))
+    assert get_annotations(replaced.pipe(TEXTS)) == expected
+
+
+def test_a_replaced_listener_has_a_shim_of_its_own(replaced: Language) -> None:
+    """Optimizers store their state by the id of the shim."""
+    ids = [shim.id for shim in get_shims(replaced)]
     assert len(ids) == len(set(ids)) == 2
-    tok2vec = get_weights(trained.get_pipe("tok2vec").model)
-    with trained.select_pipes(enable=["tagger"]):
-        update(trained, trained.resume_training())
-    assert get_distance(tok2vec, get_weights(trained.get_pipe("tok2vec").model)) == 0
 
 
-def test_rehearse_changes_torch_weights(tagger_nlp: Language) -> None:
-    """`nlp.rehearse` draws the model, our torch weights, too, back to what it predicted before (D5)."""
+def test_training_a_replaced_listener_leaves_the_tok2vec(replaced: Language) -> None:
+    before = get_weights(replaced.get_pipe("tok2vec").model)
+    with replaced.select_pipes(enable=["tagger"]):
+        update(replaced, replaced.resume_training())
+    assert get_distance(before, get_weights(replaced.get_pipe("tok2vec").model)) == 0
+
+
+# Further training
+
+
+def test_rehearsal_changes_torch_weights_towards_earlier_predictions(tagger_nlp: Language) -> None:
+    """D5: thinc's shim passes gradients of zero."""
     optimizer = tagger_nlp.resume_training()
     docs = make_docs(tagger_nlp.vocab, 8)
     for _ in range(5):
-        wrong = [
+        incorrect = [
             Example.from_dict(Doc(doc.vocab, words=[t.text for t in doc]), {"tags": ["DT"] * len(doc)}) for doc in docs
         ]
-        tagger_nlp.update(wrong, sgd=optimizer)
+        tagger_nlp.update(incorrect, sgd=optimizer)
     model = tagger_nlp.get_pipe("tagger").model
     before = get_weights(model)
     accuracy = tagger_nlp.evaluate(make_examples(tagger_nlp.vocab))["tag_acc"]
     assert accuracy < 0.9
-    optimizer = Adam(0.01, L2=0.0)  # A new one: what is left of earlier gradients would change weights, too.
+    optimizer = Adam(0.01, L2=0.0)  # A new one: the moments of earlier gradients would change weights, too.
     for _ in range(20):
         losses = tagger_nlp.rehearse(make_examples(tagger_nlp.vocab, 8), sgd=optimizer)
     assert losses["tagger"] > 0
@@ -135,19 +185,11 @@ def test_rehearse_changes_torch_weights(tagger_nlp: Language) -> None:
     assert tagger_nlp.evaluate(make_examples(tagger_nlp.vocab))["tag_acc"] > accuracy
 
 
-def test_resume_training(tagger_nlp: Language) -> None:
-    """`nlp.resume_training` goes on from the weights there are, with an optimizer that changes them."""
-    weights = get_weights(tagger_nlp.get_pipe("tagger").model)
+def test_resumed_training_starts_from_the_present_weights(tagger_nlp: Language) -> None:
+    model = tagger_nlp.get_pipe("tagger").model
+    weights = get_weights(model)
     optimizer = tagger_nlp.resume_training()
-    assert get_distance(weights, get_weights(tagger_nlp.get_pipe("tagger").model)) == 0
+    assert get_distance(weights, get_weights(model)) == 0
     update(tagger_nlp, optimizer)
-    assert get_distance(weights, get_weights(tagger_nlp.get_pipe("tagger").model), torch_only=True) > 0
+    assert get_distance(weights, get_weights(model), torch_only=True) > 0
     assert tagger_nlp.evaluate(make_examples(tagger_nlp.vocab))["tag_acc"] > 0.98
-
-
-def test_docs_keep_their_tensor(trained: Language) -> None:
-    """The tok2vec component stores its output as `doc.tensor`, one row a token, also after the doc is stored."""
-    doc = trained(TEXTS[1])
-    assert doc.tensor.shape == (len(doc), trained.get_pipe("tok2vec").model.get_dim("nO"))
-    stored = Doc(trained.vocab).from_bytes(doc.to_bytes())
-    numpy.testing.assert_array_equal(stored.tensor, doc.tensor)

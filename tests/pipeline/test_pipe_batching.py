@@ -1,4 +1,4 @@
-"""A doc's annotations and vectors do not depend on the docs in its batch."""
+"""Annotations and token vectors of a doc do not depend on the other docs of its batch."""
 
 import random
 
@@ -17,13 +17,13 @@ DEEP = BILSTM | {"depth": 2, "merge": "mul"}
 
 
 def annotate(nlp: Language, order: list[int], batch_size: int) -> list[Doc]:
-    """Annotate the texts in some order and give the docs in the original one."""
+    """Annotate the texts in some order. RETURNS: the docs in the original order."""
     docs = dict(zip(order, nlp.pipe([TEXTS[i] for i in order], batch_size=batch_size), strict=True))
     return [docs[i] for i in range(len(TEXTS))]
 
 
 def check(nlp: Language) -> None:
-    """Check docs in batches of several sizes and in any order against those annotated one by one."""
+    """Compare docs in batches of several sizes and orders to docs annotated one by one."""
     order = list(range(len(TEXTS)))
     expected = annotate(nlp, order, 1)
     assert any(token.tag_ for doc in expected for token in doc)
@@ -35,14 +35,12 @@ def check(nlp: Language) -> None:
             numpy.testing.assert_allclose(doc.tensor, expected_doc.tensor, rtol=0, atol=1e-5)
 
 
-def test_all_components_on_one_encoder(trained: Language) -> None:
-    """All components of a trained pipeline annotate the same in any batch; the shared vectors agree to 1e-5."""
+def test_all_components_on_a_shared_encoder_are_independent_of_the_batch(trained: Language) -> None:
     check(trained)
 
 
 @pytest.mark.parametrize("encode", [GRU, DEEP], ids=["GRU", "deep"])
-def test_other_encoders(encode: dict) -> None:
-    """A tagger and an entity recogniser on other encoders annotate the same in any batch."""
+def test_components_on_other_encoders_are_independent_of_the_batch(encode: dict) -> None:
     fix_random_seed(0)
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(encode) | {"embed": EMBED}})
@@ -52,8 +50,8 @@ def test_other_encoders(encode: dict) -> None:
     check(nlp)
 
 
-def test_spacys_own_torch_encoder_depends_on_the_batch() -> None:
-    """The same check fails on `spacy.TorchBiLSTMEncoder.v1`, which reads the padding of shorter docs."""
+def test_the_torch_encoder_of_spacy_depends_on_the_batch() -> None:
+    """`spacy.TorchBiLSTMEncoder.v1` reads the padding of shorter docs."""
     nlp = spacy.blank("en")
     encode = {"@architectures": "spacy.TorchBiLSTMEncoder.v1", "width": WIDTH, "depth": 1, "dropout": 0.0}
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(encode)})

@@ -1,4 +1,4 @@
-"""`nlp.pipe(n_process=2)` finishes under fork, also once torch has computed on several threads in the parent."""
+"""`nlp.pipe(n_process=2)` finishes with forked processes, also after multi-threaded torch work in the parent."""
 
 import contextlib
 import os
@@ -17,17 +17,17 @@ Start = Callable[..., subprocess.Popen]
 
 @pytest.fixture(scope="module")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give where the program saves the pipeline it trains, and loads it from."""
+    """The directory where the program saves the pipeline that it trains, and loads it from."""
     return tmp_path_factory.mktemp("processes") / "model"
 
 
 @pytest.fixture
 def start(model_path: Path) -> Iterator[Start]:
-    """Start the program in a group of processes that is ended after the test."""
+    """A function that starts the program in a process group. The group is killed after the test."""
     processes = []
 
     def start(*args: str) -> subprocess.Popen:
-        # Threads that wait without spinning change nothing but the time two processes take on a busy machine.
+        # With threads that wait without spinning, two processes take less time on a busy machine.
         env = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
         env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         command = [sys.executable, str(PROGRAM), args[0], str(model_path), args[1]]
@@ -44,8 +44,8 @@ def start(model_path: Path) -> Iterator[Start]:
 
 
 @pytest.mark.parametrize("kind", ["trained", "loaded"])
-def test_two_processes_finish(kind: str, start: Start) -> None:
-    """Two processes annotate as one does, in time, after training in the parent and for a pipeline just loaded."""
+def test_two_processes_annotate_as_one_does(kind: str, start: Start) -> None:
+    """The pipeline is either trained in the parent or only loaded there."""
     process = start(kind, "guarded")
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
@@ -53,7 +53,7 @@ def test_two_processes_finish(kind: str, start: Start) -> None:
 
 
 def test_two_processes_hang_without_the_guard(start: Start) -> None:
-    """Without `make_fork_safe` the forked processes wait for threads that do not exist, so the guard is needed."""
+    """Without `make_fork_safe` the forked processes wait for threads that do not exist."""
     process = start("trained", "unguarded")
     assert process.stdout.readline() == "in two processes\n"
     with pytest.raises(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Bad configs and bad model files: errors that say what is wrong, where, and what to do; nothing is half loaded."""
+"""Errors of bad configs and bad model files: they name the problem, the place and the fix, and nothing changes."""
 
 import io
 import random
@@ -47,8 +47,9 @@ FACTORIES = ["bilstm_tok2vec", "bilstm_tagger", "bilstm_morphologizer"]
     ],
     ids=str,
 )
-def test_bad_argument_of_an_encoder(architecture: str, arguments: dict[str, Any], message: str) -> None:
-    """A bad argument in the config is an error that names it, its value and what would be right."""
+def test_a_bad_argument_of_an_encoder_is_an_error_that_names_it(
+    architecture: str, arguments: dict[str, Any], message: str
+) -> None:
     if architecture == BILSTM_NAME and not arguments.keys() <= {"width", "depth", "merge", "dropout"}:
         message = "unexpected argument"  # spaCy's validation of the config.
     encode = {"@architectures": architecture, "width": WIDTH} | arguments
@@ -60,23 +61,25 @@ def test_bad_argument_of_an_encoder(architecture: str, arguments: dict[str, Any]
 
 
 @pytest.mark.parametrize("architecture", [BILSTM_NAME, RECURRENT_NAME])
-def test_width_of_the_embedding_does_not_fit(architecture: str) -> None:
-    """An encoder wider than its embedding is an error at `nlp.initialize` that names both widths and the cure."""
+def test_different_widths_of_embedding_and_encoder_are_an_error(architecture: str) -> None:
     nlp = spacy.blank("en")
     encode = {"@architectures": architecture, "width": 96}
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(encode, embed_width=64)})
     add_stock_pipe(nlp, "tagger", LISTENER | {"width": 96})
-    with pytest.raises(ValueError, match=r"'recurrent_encoder' takes rows of width 96, but .* gives rows of width 64"):
+    with pytest.raises(ValueError, match=r"'recurrent_encoder' .*width 96.*width 64.*nI = 64"):
         nlp.initialize(lambda: make_examples(nlp.vocab))
-    cured = {"@architectures": RECURRENT_NAME, "width": 96, "nI": 64}
+
+
+def test_the_fix_for_different_widths_works() -> None:
     nlp = spacy.blank("en")
-    nlp.add_pipe("tok2vec", config={"model": make_tok2vec(cured, embed_width=64)})
+    encode = {"@architectures": RECURRENT_NAME, "width": 96, "nI": 64}
+    nlp.add_pipe("tok2vec", config={"model": make_tok2vec(encode, embed_width=64)})
     nlp.initialize(lambda: make_examples(nlp.vocab))
     assert nlp("Anna").tensor.shape == (1, 96)
 
 
 def make_nlp(width: int = WIDTH) -> Language:
-    """Give an untrained pipeline of our three components, each with an encoder of its own."""
+    """Return an untrained pipeline of three of our components, each with an encoder of its own."""
     nlp = spacy.blank("en")
     nlp.add_pipe("bilstm_tok2vec", config={"model": make_tok2vec(BILSTM | {"width": width}, width)})
     for name in ("bilstm_tagger", "bilstm_morphologizer"):
@@ -87,7 +90,7 @@ def make_nlp(width: int = WIDTH) -> Language:
 
 @pytest.fixture(scope="module")
 def nlp_bytes() -> bytes:
-    """Give a trained pipeline of our three components, as bytes."""
+    """A trained pipeline of three of our components, as bytes."""
     fix_random_seed(0)
     nlp = make_nlp()
     overfit(nlp, epochs=5)
@@ -96,7 +99,7 @@ def nlp_bytes() -> bytes:
 
 @pytest.fixture(scope="module")
 def wide_nlp() -> Language:
-    """Give a pipeline of our three components, of another width."""
+    """A pipeline of three of our components, with another width."""
     nlp = make_nlp(2 * WIDTH)
     nlp.initialize(lambda: make_examples(nlp.vocab))
     return nlp
@@ -104,26 +107,26 @@ def wide_nlp() -> Language:
 
 @pytest.fixture
 def nlp(nlp_bytes: bytes) -> Language:
-    """Give the trained pipeline of our three components, loaded afresh."""
+    """The trained pipeline of three of our components, loaded again for each test."""
     return make_nlp().from_bytes(nlp_bytes)
 
 
 def edit_shims(model: bytes, edit: Callable[[bytes], bytes]) -> bytes:
-    """Give a model's bytes with the weights of its torch modules edited."""
+    """Edit the weights of the torch modules in the bytes of a model. RETURNS: the bytes."""
     message = srsly.msgpack_loads(model)
     message["shims"] = [[edit(data) for data in shims] for shims in message["shims"]]
     return srsly.msgpack_dumps(message)
 
 
 def to_pickle(weights: bytes) -> bytes:
-    """Give a torch.save file in place of some weights."""
+    """Return a torch.save file, whatever the weights."""
     file = io.BytesIO()
     torch.save({"weights": len(weights)}, file)
     return file.getvalue()
 
 
 def build_encoder(**arguments: Any) -> bytes:
-    """Give the weights of a fresh encoder."""
+    """Return the weights of a new encoder."""
     return registry.get("architectures", RECURRENT_NAME)(width=WIDTH, **arguments).shims[0].to_bytes()
 
 
@@ -138,57 +141,64 @@ BAD_MODELS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "old pickle": (lambda model: edit_shims(model, lambda data: b"\x80\x04K\x01."), "the data is a pickle"),
     "another cell": (
         lambda model: edit_shims(model, lambda data: build_encoder(cell="gru")),
-        "those of another model: .*weight_hh_l0' has the shape .* but the model's is .*config they were trained with",
+        "belong to another model: .*weight_hh_l0' has the shape .* but the model's is .*Use the config that",
     ),
     "another width": (lambda model: b"", "Attempt to change dimension 'nO' .* from 16 to 32"),
 }
 
 
 def make_bad_model(kind: str, nlp: Language, wide_nlp: Language, name: str) -> bytes:
-    """Give the content of a bad model file for a component."""
+    """Return the content of a bad model file for a component."""
     if kind == "another width":
         return wide_nlp.get_pipe(name).model.to_bytes()
     return BAD_MODELS[kind][0](nlp.get_pipe(name).model.to_bytes())
 
 
 def get_state(nlp: Language) -> tuple[str, Any]:
-    """Give a digest of all bytes of a pipeline, which pytest can show where it differs, and what it predicts."""
+    """Return a digest of all bytes of a pipeline, which is short enough for pytest to show, and its predictions."""
     digest = sha256(nlp.to_bytes()).hexdigest()
     return digest, get_annotations(nlp.pipe(doc.text for doc in make_docs(nlp.vocab, seed=5)))
 
 
+LOADS: dict[str, Callable[[Language, str, bytes, Path], Any]] = {
+    "component from disk": lambda nlp, name, model, path: nlp.get_pipe(name).from_disk(path / name, exclude=["vocab"]),
+    "pipeline from disk": lambda nlp, name, model, path: nlp.from_disk(path),
+    "component from bytes": lambda nlp, name, model, path: nlp.get_pipe(name).from_bytes(put_model(nlp, name, model)),
+    "pipeline from bytes": lambda nlp, name, model, path: nlp.from_bytes(
+        srsly.msgpack_dumps(srsly.msgpack_loads(nlp.to_bytes()) | {name: put_model(nlp, name, model)})
+    ),
+}
+
+
+def put_model(nlp: Language, name: str, model: bytes) -> bytes:
+    """Replace the model in the bytes of a component. RETURNS: the bytes."""
+    return srsly.msgpack_dumps(srsly.msgpack_loads(nlp.get_pipe(name).to_bytes()) | {"model": model})
+
+
 def check_bad_model(kind: str, name: str, nlp: Language, bad_model: bytes, path: Path) -> None:
-    """Load a bad model of one component in every way, and check the errors and what is left of the pipeline."""
+    """Load a bad model of one component in every way. Check the errors, and that the pipeline does not change."""
     before = get_state(nlp)
     nlp.to_disk(path)
     (path / name / "model").write_bytes(bad_model)
-    pipe = nlp.get_pipe(name)
-    pipe_bytes = srsly.msgpack_dumps(srsly.msgpack_loads(pipe.to_bytes()) | {"model": bad_model})
-    nlp_bytes = srsly.msgpack_dumps(srsly.msgpack_loads(nlp.to_bytes()) | {name: pipe_bytes})
-    loads: list[tuple[str, Callable[[], Any]]] = [
-        (str(path / name), lambda: pipe.from_disk(path / name, exclude=["vocab"])),
-        (str(path / name), lambda: nlp.from_disk(path)),
-        ("bytes", lambda: pipe.from_bytes(pipe_bytes)),
-        ("bytes", lambda: nlp.from_bytes(nlp_bytes)),
-    ]
-    for source, load in loads:
+    for way, load in LOADS.items():
+        source = str(path / name) if "disk" in way else "bytes"
         message = rf"(?s)Can't load the component '{name}' from {re.escape(source)}: .*{BAD_MODELS[kind][1]}"
         with pytest.raises(ValueError, match=message) as info:
-            load()
+            load(nlp, name, bad_model, path)
         assert "copy them again from their source" in str(info.value)
         assert get_state(nlp) == before
 
 
 @pytest.mark.parametrize("kind", BAD_MODELS)
-def test_bad_model_changes_nothing(kind: str, nlp: Language, wide_nlp: Language, tmp_path: Path) -> None:
-    """Loading one of our components from a bad model fails by name and with advice; the pipeline stays the same."""
+def test_a_bad_model_is_an_error_that_changes_nothing(
+    kind: str, nlp: Language, wide_nlp: Language, tmp_path: Path
+) -> None:
     for name in FACTORIES:
         check_bad_model(kind, name, nlp, make_bad_model(kind, nlp, wide_nlp, name), tmp_path / name)
 
 
 @pytest.mark.xfail(strict=True, reason="Language.from_disk loads one component after another, ours or not")
-def test_bad_model_of_a_later_component_changes_nothing(nlp: Language, tmp_path: Path) -> None:
-    """A pipeline whose last component fails to load keeps its first components, too."""
+def test_a_bad_model_of_a_later_component_does_not_change_earlier_ones(nlp: Language, tmp_path: Path) -> None:
     other = make_nlp().from_bytes(nlp.to_bytes())
     update(other, other.resume_training())
     other.to_disk(tmp_path)
@@ -200,8 +210,7 @@ def test_bad_model_of_a_later_component_changes_nothing(nlp: Language, tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["truncated weights", "torch.save", "old pickle"])
-def test_bad_model_of_a_stock_component(kind: str, tmp_path: Path) -> None:
-    """A stock component on our encoder gives our error for bad weights, too."""
+def test_bad_weights_of_our_encoder_are_an_error_of_a_stock_component_too(kind: str, tmp_path: Path) -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(BILSTM)})
     nlp.initialize()
@@ -211,8 +220,8 @@ def test_bad_model_of_a_stock_component(kind: str, tmp_path: Path) -> None:
         spacy.load(tmp_path)
 
 
-def test_good_weights_are_not_taken_for_a_pickle(nlp: Language) -> None:
-    """Safetensors data whose header happens to have a length that begins like a pickle is loaded."""
+def test_weights_that_begin_like_a_pickle_are_loaded(nlp: Language) -> None:
+    """The data begins with the length of its header, whose first byte may be that of a pickle."""
     (shim,) = get_shims(nlp)[:1]
     data = shim.to_bytes()
     length = int.from_bytes(data[:8], "little")
@@ -223,8 +232,7 @@ def test_good_weights_are_not_taken_for_a_pickle(nlp: Language) -> None:
     assert shim.from_bytes(padded).to_bytes() == data
 
 
-def test_default_models_load(tmp_path: Path) -> None:
-    """The default model of each of our factories is loaded from what it wrote."""
+def test_default_models_are_loaded_as_they_were_saved(tmp_path: Path) -> None:
     nlp = spacy.blank("en")
     for name in FACTORIES:
         nlp.add_pipe(name)

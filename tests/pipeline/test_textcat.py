@@ -1,4 +1,4 @@
-"""The factories `bilstm_textcat` and `bilstm_textcat_multilabel`: spaCy's contract, labels, empty docs, storage."""
+"""The factories `bilstm_textcat` and `bilstm_textcat_multilabel`: settings, labels, empty docs, storage."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ SMALL = {"model": {"tok2vec": make_tok2vec(BILSTM)}}
 
 
 def make_nlp(name: str, config: dict[str, Any] | None = None) -> Language:
-    """Give a pipeline with one of our components."""
+    """Return a pipeline with one of our components, by default with a small model."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
     nlp.add_pipe(name, config=SMALL if config is None else config)
@@ -25,13 +25,12 @@ def make_nlp(name: str, config: dict[str, Any] | None = None) -> Language:
 
 
 def get_accuracy(nlp: Language) -> float:
-    """Give the score of a pipeline on docs that it was not trained on."""
+    """Return the score of a pipeline on docs that it was not trained on."""
     return float(nlp.evaluate(make_examples(nlp.vocab, seed=5))["cats_score"])
 
 
 @pytest.mark.parametrize("name", STOCK)
-def test_contract(name: str) -> None:
-    """What is assigned, how it is scored and all settings but the model are as in spaCy's component."""
+def test_the_factory_equals_that_of_spacy_except_for_the_model(name: str) -> None:
     nlp = spacy.blank("en")
     for factory in (name, STOCK[name]):
         nlp.add_pipe(factory)
@@ -42,24 +41,38 @@ def test_contract(name: str) -> None:
     assert ours.default_config.keys() == stock.default_config.keys()
     for key in ("threshold", "scorer"):
         assert ours.default_config[key] == stock.default_config[key]
-    assert nlp.get_pipe(name).is_trainable
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_analyze_pipes_finds_no_problem(name: str) -> None:
+    nlp = spacy.blank("en")
+    assert nlp.add_pipe(name).is_trainable
     assert not any(nlp.analyze_pipes()["problems"].values())
 
 
-@pytest.mark.parametrize("name", STOCK)
-def test_default_model_learns_saves_and_loads(name: str, tmp_path: Path) -> None:
-    """The default model learns from a few docs; saved and loaded, it predicts the same."""
-    nlp = make_nlp(name, {})
+# Learning
+
+
+@pytest.fixture(scope="module", params=STOCK)
+def default_nlp(request: pytest.FixtureRequest) -> Language:
+    """A trained pipeline of one of our components with its default model."""
+    nlp = make_nlp(request.param, {})
     overfit(nlp, epochs=2, learn_rate=0.005)
-    assert get_accuracy(nlp) > 0.98
-    nlp.to_disk(tmp_path)
-    texts = ["", *(doc.text for doc in make_docs(nlp.vocab, seed=5))]
-    assert get_annotations(spacy.load(tmp_path).pipe(texts)) == get_annotations(nlp.pipe(texts))
+    return nlp
+
+
+def test_the_default_model_learns(default_nlp: Language) -> None:
+    assert get_accuracy(default_nlp) > 0.98
+
+
+def test_the_default_model_predicts_the_same_after_loading(default_nlp: Language, tmp_path: Path) -> None:
+    default_nlp.to_disk(tmp_path)
+    texts = ["", *(doc.text for doc in make_docs(default_nlp.vocab, seed=5))]
+    assert get_annotations(spacy.load(tmp_path).pipe(texts)) == get_annotations(default_nlp.pipe(texts))
 
 
 @pytest.mark.parametrize("name", STOCK)
-def test_listener(name: str) -> None:
-    """It learns from a tok2vec that it listens to, and trains that one."""
+def test_a_listener_learns_and_trains_its_tok2vec(name: str) -> None:
     fix_random_seed(0)
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(BILSTM)})
@@ -71,26 +84,48 @@ def test_listener(name: str) -> None:
     assert get_distance(before, get_weights(nlp.get_pipe("tok2vec").model), torch_only=True) > 0
 
 
-@pytest.mark.parametrize("name", STOCK)
-def test_empty_docs(name: str) -> None:
-    """They are trained on and have the same scores in every batch; an empty batch has none."""
-    nlp = make_nlp(name)
+def test_rehearsal_changes_torch_weights() -> None:
+    nlp = make_nlp("bilstm_textcat")
+    overfit(nlp, epochs=3)
+    optimizer = nlp.resume_training()
+    before = get_weights(nlp.get_pipe("bilstm_textcat").model)
+    update(nlp, optimizer)
+    nlp.rehearse(make_examples(nlp.vocab, 8), sgd=optimizer)
+    assert get_distance(before, get_weights(nlp.get_pipe("bilstm_textcat").model), torch_only=True) > 0
+
+
+# Empty docs
+
+
+@pytest.fixture(scope="module", params=STOCK)
+def small_nlp(request: pytest.FixtureRequest) -> Language:
+    """A pipeline of one of our components, trained on docs among which some were empty."""
+    nlp = make_nlp(request.param)
     optimizer = overfit(nlp, epochs=2)
     empty = Example(Doc(nlp.vocab), Doc(nlp.vocab))
     empty.reference.cats = dict.fromkeys(LABELS, 0.0)
     nlp.update([empty, empty], sgd=optimizer)
     nlp.update([empty, *make_examples(nlp.vocab, 3), empty], sgd=optimizer)
-    alone = nlp("").cats
-    batch = [doc.cats for doc in nlp.pipe(["", "Anna travels to Oslo .", ""])]
+    return nlp
+
+
+def test_an_empty_doc_has_the_same_scores_in_every_batch(small_nlp: Language) -> None:
+    alone = small_nlp("").cats
+    batch = [doc.cats for doc in small_nlp.pipe(["", "Anna travels to Oslo .", ""])]
     assert batch[0] == pytest.approx(alone, abs=1e-5)
     assert batch[2] == pytest.approx(alone, abs=1e-5)
     assert all(0.0 < score < 1.0 for score in alone.values())
-    assert nlp.get_pipe(name).predict([]).shape == (0, len(LABELS))
+
+
+def test_an_empty_batch_has_no_scores(small_nlp: Language) -> None:
+    assert small_nlp.get_pipe(small_nlp.pipe_names[0]).predict([]).shape == (0, len(LABELS))
+
+
+# Labels
 
 
 @pytest.mark.parametrize("name", STOCK)
-def test_labels(name: str) -> None:
-    """They are sorted, or as given; labels added after training are learnt in the next one."""
+def test_labels_of_examples_are_sorted(name: str) -> None:
     nlp = make_nlp(name)
     examples = make_examples(nlp.vocab)
     for example in examples:
@@ -98,7 +133,23 @@ def test_labels(name: str) -> None:
     nlp.initialize(lambda: examples)
     pipe = nlp.get_pipe(name)
     assert pipe.labels == pipe.label_data == tuple(sorted(LABELS))
-    pipe.add_label("OTHER")
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_given_labels_keep_their_order(name: str) -> None:
+    nlp = make_nlp(name)
+    pipe = nlp.get_pipe(name)
+    pipe.initialize(lambda: make_examples(nlp.vocab), labels=["Z", *reversed(LABELS)])
+    assert pipe.labels == ("Z", *reversed(LABELS))
+    assert len(nlp("Anna travels .").cats) == 3
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_a_label_added_after_training_is_learned(name: str) -> None:
+    nlp = make_nlp(name)
+    examples = make_examples(nlp.vocab)
+    nlp.initialize(lambda: examples)
+    nlp.get_pipe(name).add_label("OTHER")
     assert len(nlp("Anna travels .").cats) == 3
     optimizer = nlp.resume_training()
     optimizer.learn_rate = 0.02
@@ -107,27 +158,22 @@ def test_labels(name: str) -> None:
     for _ in range(10):
         nlp.update(examples, sgd=optimizer)
     assert nlp("Anna travels .").cats["OTHER"] > 0.8
-    given = make_nlp(name)
-    pipe = given.get_pipe(name)
-    pipe.initialize(lambda: examples, labels=["Z", *reversed(LABELS)])
-    assert pipe.labels == ("Z", *reversed(LABELS))
-    assert len(given("Anna travels .").cats) == 3
 
 
-def test_positive_label() -> None:
-    """`initialize` takes it, through the config, too, and the score is that of this label."""
+def test_the_positive_label_of_the_config_is_scored() -> None:
     nlp = make_nlp("bilstm_textcat")
     nlp.config["initialize"]["components"] = {"bilstm_textcat": {"positive_label": "TRAVEL"}}
     overfit(nlp, epochs=1)
-    scores = nlp.evaluate(make_examples(nlp.vocab))
-    assert "TRAVEL" in scores["cats_score_desc"]
-    pipe = nlp.get_pipe("bilstm_textcat")
+    assert "TRAVEL" in nlp.evaluate(make_examples(nlp.vocab))["cats_score_desc"]
+
+
+def test_an_unknown_positive_label_is_an_error() -> None:
+    nlp = make_nlp("bilstm_textcat")
     with pytest.raises(ValueError, match="BUS"):
-        pipe.initialize(lambda: make_examples(nlp.vocab), positive_label="BUS")
+        nlp.get_pipe("bilstm_textcat").initialize(lambda: make_examples(nlp.vocab), positive_label="BUS")
 
 
-def test_missing_labels_of_multilabel_docs_are_not_negative() -> None:
-    """A label that a doc says nothing of has no loss."""
+def test_missing_labels_of_multilabel_docs_have_no_loss() -> None:
     nlp = make_nlp("bilstm_textcat_multilabel")
     overfit(nlp, epochs=1)
     examples = make_examples(nlp.vocab, 4)
@@ -137,8 +183,7 @@ def test_missing_labels_of_multilabel_docs_are_not_negative() -> None:
 
 
 @pytest.mark.parametrize("name", STOCK)
-def test_failed_load_changes_nothing(name: str, tmp_path: Path) -> None:
-    """Damaged files are an error that names the component, which stays as it was."""
+def test_a_failed_load_changes_nothing(name: str, tmp_path: Path) -> None:
     nlp = make_nlp(name)
     overfit(nlp, epochs=1)
     pipe = nlp.get_pipe(name)
@@ -148,14 +193,3 @@ def test_failed_load_changes_nothing(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"Can't load the component '{name}'"):
         pipe.from_disk(tmp_path)
     assert pipe.to_bytes(exclude=["vocab"]) == before
-
-
-def test_rehearse() -> None:
-    """`nlp.rehearse` draws the model, our torch weights, too, back to what it predicted before."""
-    nlp = make_nlp("bilstm_textcat")
-    overfit(nlp, epochs=3)
-    optimizer = nlp.resume_training()
-    before = get_weights(nlp.get_pipe("bilstm_textcat").model)
-    update(nlp, optimizer)
-    nlp.rehearse(make_examples(nlp.vocab, 8), sgd=optimizer)
-    assert get_distance(before, get_weights(nlp.get_pipe("bilstm_textcat").model), torch_only=True) > 0

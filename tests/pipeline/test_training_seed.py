@@ -1,4 +1,4 @@
-"""Two trainings with one seed write the same bytes; another seed writes others."""
+"""Training with the same seed writes the same bytes."""
 
 import os
 import subprocess
@@ -10,14 +10,14 @@ from toy_pipelines import get_files, reduce_config
 
 
 def start_training(config_path: Path, output: Path, seed: int) -> subprocess.Popen:
-    """Start a training in a process of its own, on one thread."""
+    """Start a training in another process, on one thread."""
     command = [sys.executable, "-m", "spacy", "train", str(config_path), "--output", str(output)]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen([*command, f"--system.seed={seed}"], env=env, stdout=subprocess.DEVNULL)
 
 
-def test_seed_decides_every_byte(config: Config, tmp_path: Path) -> None:
-    """`spacy train` twice with one seed gives byte-identical directories; with another seed, other weights."""
+def test_the_seed_determines_every_byte(config: Config, tmp_path: Path) -> None:
+    """Two runs of `spacy train` with one seed write equal directories. Another seed makes other weights."""
     config = reduce_config(config, ["tok2vec", "tagger", "ner"])
     config["components"]["tok2vec"]["model"]["encode"] |= {"depth": 2, "dropout": 0.2}
     config["training"] |= {"max_steps": 6, "eval_frequency": 3}

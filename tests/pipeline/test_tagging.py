@@ -1,0 +1,52 @@
+"""Fast prediction of tags: the same as spaCy's, for models that it is made for."""
+
+from typing import Any
+
+import numpy
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Model, fix_random_seed, with_array
+from toy_corpus import make_docs, make_examples
+from toy_pipelines import BILSTM, make_tok2vec, overfit
+
+from spacy_bilstm.pipeline.tagging import FastTagging, is_linear
+
+
+def make_nlp(name: str) -> Language:
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    config: dict[str, Any] = {"@architectures": "spacy.Tagger.v2", "tok2vec": make_tok2vec(BILSTM)}
+    nlp.add_pipe(name, config={"model": config})
+    return nlp
+
+
+def make_batch(nlp: Language) -> list[Doc]:
+    return [nlp.make_doc(""), *(doc.copy() for doc in make_docs(nlp.vocab)), nlp.make_doc("")]
+
+
+@pytest.mark.parametrize("name", ["bilstm_tagger", "bilstm_morphologizer"])
+def test_labels_equal_those_of_spacy(name: str) -> None:
+    nlp = make_nlp(name)
+    overfit(nlp)
+    pipe, docs = nlp.get_pipe(name), make_batch(nlp)
+    assert is_linear(pipe.model, "softmax")
+    stock = super(FastTagging, pipe).predict(docs)
+    assert [labels.tolist() for labels in pipe.predict(docs)] == [labels.tolist() for labels in stock]
+    assert len({label for labels in stock for label in labels.tolist()}) > 1
+
+
+def test_a_model_with_another_layer_is_left_to_spacy() -> None:
+    """The layer negates the scores, so the label with the smallest bias is the best one."""
+    nlp = make_nlp("bilstm_tagger")
+    pipe = nlp.get_pipe("bilstm_tagger")
+    nlp.initialize(lambda: make_examples(nlp.vocab))
+    pipe.model.layers.append(with_array(Model("negative", lambda model, X, is_train: (-X, lambda dX: -dX))))
+    pipe.model.get_ref("softmax").set_param("b", numpy.arange(len(pipe.labels), dtype="f"))
+    assert not is_linear(pipe.model, "softmax")
+    assert not any(labels.any() for labels in pipe.predict(make_docs(nlp.vocab)))
+
+
+def test_a_model_without_a_tok2vec_is_not_linear() -> None:
+    assert not is_linear(Model("other", lambda model, X, is_train: (X, lambda dX: dX)), "softmax")
