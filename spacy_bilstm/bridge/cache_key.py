@@ -1,4 +1,4 @@
-"""The fingerprint of a model: everything but the features that a cached vector depends on."""
+"""The fingerprint of a model: everything that a cached vector depends on besides the features of its word type."""
 
 from __future__ import annotations
 

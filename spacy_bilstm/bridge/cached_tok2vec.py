@@ -44,15 +44,23 @@ class GateEncoder(Protocol):
     n_directions: int
     supports_input_gates: bool
 
-    def prefers_input_gates(self, lengths: Sequence[int]) -> bool: ...
+    def prefers_input_gates(self, lengths: Sequence[int]) -> bool:
+        """Return whether `forward_from_gates` is faster for documents of these lengths, if the gates are cached."""
+        ...
 
-    def prepare_input_gates(self) -> InputGates: ...
+    def prepare_input_gates(self) -> InputGates:
+        """Return a copy of the present weights that computes input gates."""
+        ...
 
     def forward_from_gates(
         self, prepared: InputGates, gates: Tensor, gate_index: Tensor, lengths: Sequence[int]
-    ) -> Tensor: ...
+    ) -> Tensor:
+        """Encode documents. `gate_index` has the index of each token in `gates`."""
+        ...
 
-    def __call__(self, vectors: Tensor, lengths: Sequence[int]) -> Tensor: ...
+    def __call__(self, vectors: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Encode documents from their concatenated token vectors."""
+        ...
 
 
 def with_type_cache(embed: Tok2VecModel, encode: EncoderModel, max_bytes: int) -> Tok2VecModel:
@@ -109,7 +117,9 @@ def _find_cache(model: Model[Any, Any]) -> TypeCache:
     )
 
 
-def forward(model: Tok2VecModel, X: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable[..., Any]]:
+def forward(
+    model: Tok2VecModel, X: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     """Embed and encode docs, with the cache if it can be used."""
     embed, encode = model.layers
     lengths = [len(doc) for doc in X]
@@ -125,13 +135,12 @@ def forward(model: Tok2VecModel, X: list[Doc], is_train: bool) -> tuple[list[Flo
     return split_documents(tensor_to_array(output, model.ops), lengths), _refuse_backprop
 
 
-def _refuse_backprop(d_output: Any) -> Any:
+def _refuse_backprop(dY: list[Floats2d]) -> list[Doc]:
     raise ValueError("A prediction can't be backpropagated. Call the model with is_train=True.")
 
 
-def _supports_cache(embed: Model[Any, Any], encode: Model[Any, Any]) -> bool:
-    methods = {"embed_types": embed, "forward_from_gates": encode}
-    return all(_has_method_on_cpu(layer, name) for name, layer in methods.items())
+def _supports_cache(embed: Tok2VecModel, encode: EncoderModel) -> bool:
+    return _has_method_on_cpu(embed, "embed_types") and _has_method_on_cpu(encode, "forward_from_gates")
 
 
 def _has_method_on_cpu(layer: Model[Any, Any], name: str) -> bool:

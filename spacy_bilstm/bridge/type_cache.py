@@ -1,4 +1,4 @@
-"""A cache of vectors: a bounded store with least recently used eviction, and the lock that threads share."""
+"""A bounded cache of vectors that evicts the least recently used ones and that threads can share."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy
 from numpy.typing import NDArray
 from spacy.tokens import Doc
@@ -49,5 +47,6 @@ def is_linear(model: TokenScoresModel, output: str, *others: CRFLayer) -> bool:
     if not (model.has_ref("tok2vec") and model.has_ref(output)) or not isinstance(model.ops, NumpyOps):
         return False
     tok2vec, *layers = model.layers
-    with_output: Any = layers and layers[0].layers == [model.get_ref(output)]
-    return tok2vec is model.get_ref("tok2vec") and bool(with_output) and layers[1:] == list(others)
+    if tok2vec is not model.get_ref("tok2vec") or not layers:
+        return False
+    return layers[0].layers == [model.get_ref(output)] and layers[1:] == list(others)
