@@ -112,9 +112,14 @@ class RecurrentEncoder(nn.Module):
         workload = Workload(self.cell, self.n_directions, self.inference_precision, lengths, _CPU, has_input_gates=True)
         return find_strategy(workload) is TimeStepLoop
 
-    def prepare_input_gates(self) -> TimeStepWeights:
-        """Return a copy of the first layer's weights, whose `compute_gates` returns gates for `forward_from_gates`."""
-        return TimeStepWeights.from_layer(self._get_layer(0), self.inference_precision)
+    def prepare_input_gates(self) -> TimeStepWeights | None:
+        """Return a copy of the first layer's weights, whose `compute_gates` returns gates for `forward_from_gates`.
+
+        RETURNS: the weights, or None unless `supports_input_gates`.
+        """
+        if not self.supports_input_gates:
+            return None
+        return TimeStepWeights.from_layer(self._first_layer, self.inference_precision)
 
     def forward_from_gates(
         self, prepared: TimeStepWeights, gates: Tensor, gate_index: Tensor, lengths: Sequence[int]
@@ -128,13 +133,14 @@ class RecurrentEncoder(nn.Module):
         RETURNS: the encoded tokens, in the order of `gate_index`. Shape `(n_tokens, width)`.
         """
         workload = Workload(self.cell, self.n_directions, self.inference_precision, lengths, gates.device)
-        vectors = TimeStepLoop(workload).run_from_gates(self._get_layer(0), prepared, gates, gate_index)
+        vectors = TimeStepLoop(workload).run_from_gates(self._first_layer, prepared, gates, gate_index)
         if len(self.layers) == 1:
             return cast(Tensor, self.norm(vectors))
         return self._run_layers(vectors, lengths, 1)
 
-    def _get_layer(self, i: int) -> RecurrentLayer:
-        return cast(RecurrentLayer, self.layers[i])
+    @property
+    def _first_layer(self) -> RecurrentLayer:
+        return cast(RecurrentLayer, self.layers[0])
 
     def _run_layers(
         self, vectors: Tensor, lengths: Sequence[int], first: int, training: bool = False, output_dropout: float = 0.0
@@ -153,9 +159,10 @@ class RecurrentEncoder(nn.Module):
         # Two dropouts in a row are one: the product of the probabilities of keeping a feature.
         between = 1.0 - (1.0 - output_dropout) * (1.0 - self.dropout) if training else 0.0
         vectors = strategy.arrange(vectors)
-        for i in range(first, len(self.layers)):
-            output = strategy.run_layer(self._get_layer(i), vectors)
-            if i < len(self.layers) - 1:
+        layers = list(self.layers)
+        for i, layer in enumerate(layers[first:], first):
+            output = strategy.run_layer(cast(RecurrentLayer, layer), vectors)
+            if i < len(layers) - 1:
                 output = strategy.drop(output, between)
             vectors = vectors + output if self.residual and i > 0 else output
         vectors = self.norm(vectors)

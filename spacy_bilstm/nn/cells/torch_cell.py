@@ -101,7 +101,7 @@ class TorchCell(Cell):
 
     def run_packed(self, weights: nn.Module, packed: Tensor, batch_sizes: Tensor, recurrent_dropout: float) -> Tensor:
         """Run one layer with torch's function for packed sequences."""
-        directions = self.get_directions(weights)
+        directions: list[list[Tensor]] = [list(direction) for direction in self.get_directions(weights)]
         if recurrent_dropout:
             for direction in directions:
                 direction[1] = nn.functional.dropout(direction[1], recurrent_dropout)
@@ -111,14 +111,12 @@ class TorchCell(Cell):
         options = (True, 1, 0.0, torch.is_grad_enabled(), n_directions == 2)
         return self.call_torch(packed, batch_sizes, initial, flatten_weights(directions), *options)
 
-    def get_directions(self, weights: nn.Module) -> list[list[Tensor]]:
+    def get_directions(self, weights: nn.Module) -> list[list[nn.Parameter]]:
         """Return `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh` of each direction.
 
         weights: a module that `make_weights` returned.
         """
-        suffixes = ("_l0", "_l0_reverse") if weights.bidirectional else ("_l0",)
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return [[cast(Tensor, getattr(weights, name + suffix)) for name in names] for suffix in suffixes]
+        return cast(nn.RNNBase, weights).all_weights
 
 
 def flatten_weights(directions: Sequence[Sequence[Tensor]]) -> list[Tensor]:

@@ -25,13 +25,12 @@ LANES = {"float32": 16, "bfloat16": 64}
 _CLOSED = -1e4
 
 
-def _get_dtype(workload: Workload, vectors: Tensor) -> torch.dtype:
-    return torch.bfloat16 if workload.precision == "bfloat16" else vectors.dtype
-
-
-def _get_directions(layer: RecurrentLayer, dtype: torch.dtype) -> list[list[Tensor]]:
+def _convert(layer: RecurrentLayer, vectors: Tensor, precision: str) -> tuple[Sequence[Sequence[Tensor]], Tensor]:
+    """Return the weights of a layer's directions and the token vectors in the given precision."""
     directions = cast(LSTM, layer.cell).get_directions(layer.rnn)
-    return [[weight.to(dtype) for weight in weights] for weights in directions]
+    if precision == "bfloat16":
+        return [[weight.bfloat16() for weight in weights] for weights in directions], vectors.bfloat16()
+    return directions, vectors
 
 
 class OneDNNDocument(Strategy):
@@ -44,13 +43,12 @@ class OneDNNDocument(Strategy):
 
     def run_layer(self, layer: RecurrentLayer, vectors: Tensor) -> Tensor:
         """Run one layer over the document."""
-        dtype = _get_dtype(self.workload, vectors)
-        directions = _get_directions(layer, dtype)
-        initial = vectors.new_zeros((len(directions), 1, directions[0][1].shape[1]), dtype=dtype)
+        directions, inputs = _convert(layer, vectors, self.workload.precision)
+        initial = inputs.new_zeros((len(directions), 1, directions[0][1].shape[1]))
         # has_biases, num_layers, dropout, train, bidirectional, batch_first
         options = (True, 1, 0.0, False, len(directions) == 2, False)
-        inputs = vectors[:, None].to(dtype)
-        states = torch.lstm(inputs, (initial, initial), flatten_weights(directions), *options)[0][:, 0]
+        weights = flatten_weights(directions)
+        states = torch.lstm(inputs[:, None], (initial, initial), weights, *options)[0][:, 0]
         return layer.merge_directions(states.to(vectors.dtype))
 
 
@@ -69,8 +67,7 @@ class OneDNNLanes(Strategy):
 
     def run_layer(self, layer: RecurrentLayer, vectors: Tensor) -> Tensor:
         """Run one layer over the documents."""
-        dtype = _get_dtype(self.workload, vectors)
-        states = run_lstm_in_lanes(_get_directions(layer, dtype), vectors.to(dtype), self._layout)
+        states = run_lstm_in_lanes(*_convert(layer, vectors, self.workload.precision), self._layout)
         return layer.merge_directions(states.to(vectors.dtype))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import nn
 
 from spacy_bilstm.nn.cells import CELLS
 from spacy_bilstm.nn.cells.torch_cell import TorchCell
@@ -11,7 +11,7 @@ TORCH_CELLS = [cell for cell in CELLS.values() if isinstance(cell, TorchCell)]
 every_cell = pytest.mark.parametrize("cell", TORCH_CELLS, ids=lambda cell: cell.name)
 
 
-def make_directions(cell: TorchCell) -> list[list[Tensor]]:
+def make_directions(cell: TorchCell) -> list[list[nn.Parameter]]:
     """Return the initial weights of both directions of a layer."""
     torch.manual_seed(0)
     weights = cell.make_weights(5, 4, bidirectional=True)
