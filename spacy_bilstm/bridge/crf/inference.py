@@ -76,11 +76,12 @@ def compute_span_probabilities(
     """
     # Most documents have no span, and a document's result does not depend on the other documents.
     lengths = numpy.array(emissions.lengths, dtype="int64")
-    documents = numpy.unique(numpy.searchsorted(lengths.cumsum(), starts, side="right"))
-    is_kept = numpy.repeat(numpy.isin(numpy.arange(len(lengths)), documents), lengths)
+    has_span = numpy.zeros(len(lengths), dtype=bool)
+    has_span[numpy.searchsorted(lengths.cumsum(), starts, side="right")] = True
+    is_kept = numpy.repeat(has_span, lengths)
     n_left_out = numpy.cumsum(~is_kept)
     starts, ends = starts - n_left_out[starts], ends - n_left_out[ends - 1]
-    kept = Emissions(emissions.scores[model.ops.asarray(cast(ArrayXd, is_kept))], lengths[documents].tolist())
+    kept = Emissions(emissions.scores[model.ops.asarray(cast(ArrayXd, is_kept))], lengths[has_span].tolist())
     batch = Batch.read(model, kept, None if mask is None else mask[is_kept], temperature)
     first, after_last, label = (batch.to_device(array) for array in (starts, ends, labels))
     values = batch.crf.span_log_probability(batch.emissions, batch.layout, first, after_last, label, batch.mask)

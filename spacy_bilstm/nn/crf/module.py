@@ -244,13 +244,13 @@ class LinearChainCRF(nn.Module):
 
 def _check_sequences(values: Tensor, emissions: Tensor, layout: PackedLayout, gold: bool = False) -> None:
     """Raise if a document has no allowed tag sequence, by its best score or log partition."""
-    is_bad = ~torch.isfinite(values.detach())
-    if not bool(is_bad.any()):
+    values = values.detach()
+    if math.isfinite(values.sum()):
         return
     if not bool(torch.isfinite(emissions).all()):
         tokens = (~torch.isfinite(emissions).all(1)).nonzero()[:, 0].tolist()
         raise ValueError(f"Emissions must be finite, but are not for {_enumerate('token', tokens)}.")
-    docs = _enumerate("document", sorted(layout.order[is_bad].tolist()))
+    docs = _enumerate("document", sorted(layout.order[~torch.isfinite(values)].tolist()))
     if gold:
         raise ValueError(
             f"No allowed tag sequence agrees with the gold annotation of {docs}. Check the gold mask against the mask "
