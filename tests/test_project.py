@@ -129,7 +129,7 @@ def test_the_workflow_trains_evaluates_and_repeats_only_what_changed(project: Pa
     assert nlp.pipe_names == ["tok2vec", "tagger", "ner"]
     commands = load_commands(project)
     assert [name for name in ("convert", "train", "evaluate", "report") if check_rerun(project, commands[name])] == []
-    source = project / "spacy_bilstm" / "nn" / "recurrent.py"
+    source = project / "spacy_bilstm" / "nn" / "recurrent_encoder.py"
     source.write_text(source.read_text(encoding="utf8") + "\n", encoding="utf8")
     assert check_rerun(project, commands["train"])
 
