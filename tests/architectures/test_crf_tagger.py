@@ -1,4 +1,4 @@
-"""`spacy-bilstm.CRFTagger.v1` as a thinc model: its number of tags, storage, averages, copies and new tags."""
+"""`spacy-bilstm.CRFTagger.v1`: its number of tags, storage, averages, copies and new tags."""
 
 import numpy
 import pytest
@@ -18,7 +18,7 @@ DOCS = make_docs(Vocab(), 6)
 
 
 def make_model(n_tags: int | None = None, initialize: bool = True) -> CRFTagger:
-    """Give a model with random weights in its output layers."""
+    """Make a model with random weights in its output layers."""
     config = {"@architectures": "spacy-bilstm.CRFTagger.v1", "tok2vec": make_tok2vec(BILSTM), "nO": n_tags}
     model: CRFTagger = registry.resolve({"model": config})["model"]
     if initialize:
@@ -28,7 +28,7 @@ def make_model(n_tags: int | None = None, initialize: bool = True) -> CRFTagger:
 
 
 def randomize(model: CRFTagger, seed: int = 0) -> None:
-    """Give the output layers random weights."""
+    """Set the weights of the output layers at random."""
     rng = numpy.random.default_rng(seed)
     for node, names in ((model.get_ref("output_layer"), ("W", "b")), (model.get_ref("crf"), PARAMETERS)):
         for name in names:
@@ -49,8 +49,7 @@ def update(model: CRFTagger, optimizer: Adam) -> CRFLoss:
 
 
 @pytest.mark.parametrize("n_tags", [None, 9, 1])
-def test_number_of_tags(n_tags: int | None) -> None:
-    """It is that of the config or else of the sample, for all layers."""
+def test_the_number_of_tags_is_that_of_the_config_or_else_of_the_sample(n_tags: int | None) -> None:
     model = make_model(n_tags)
     expected = n_tags or 9
     assert model.get_dim("nO") == expected
@@ -61,21 +60,20 @@ def test_number_of_tags(n_tags: int | None) -> None:
 
 
 @pytest.mark.parametrize("n_tags", [0, 2, 8])
-def test_impossible_number_of_tags(n_tags: int) -> None:
-    """A number of tags that no number of labels gives is an error that tells what to do."""
+def test_a_number_of_tags_that_no_number_of_labels_has_is_an_error(n_tags: int) -> None:
     with pytest.raises(ValueError, match=f"nO is {n_tags}. Set nO = null"):
         make_model(n_tags, initialize=False)
 
 
-def test_untrained_model_has_no_preference() -> None:
-    """Initialised output layers are zero, like those of spaCy's tagger."""
+def test_initialised_output_layers_are_zero() -> None:
+    """spaCy's tagger does the same."""
     model = make_model(initialize=False)
     model.initialize(X=DOCS, Y=[numpy.zeros((len(doc), 9), dtype="f") for doc in DOCS])
     assert not any(rows.any() for rows in model.predict(DOCS))
 
 
-def test_bytes_onto_a_fresh_model() -> None:
-    """A stored model loads onto one that was never initialised, and goes on to train as the original does."""
+def test_a_model_loaded_from_bytes_trains_like_the_original() -> None:
+    """The model that loads was never initialised."""
     model, fresh = make_model(), make_model(initialize=False)
     fresh.from_bytes(model.to_bytes())
     for left, right in zip(model.predict(DOCS), fresh.predict(DOCS), strict=True):
@@ -85,7 +83,7 @@ def test_bytes_onto_a_fresh_model() -> None:
 
 
 def test_training_reaches_all_weights() -> None:
-    """An update changes the tok2vec, the output layer and each parameter of the CRF, and lowers the loss."""
+    """An update changes the tok2vec, the output layer and each parameter of the CRF. Updates lower the loss."""
     model, optimizer = make_model(), Adam(0.02)
     before = get_weights(model)
     first = update(model, optimizer).value
@@ -97,8 +95,7 @@ def test_training_reaches_all_weights() -> None:
     assert last < first / 2
 
 
-def test_averages_reach_the_crf() -> None:
-    """`use_params` with an optimizer's averages replaces the CRF's parameters for a while."""
+def test_averages_replace_the_crfs_parameters_for_a_while() -> None:
     model, optimizer = make_model(), Adam(0.02, use_averages=True)
     for _ in range(3):
         update(model, optimizer)
@@ -110,8 +107,8 @@ def test_averages_reach_the_crf() -> None:
     assert_array_equal(crf.get_param("transitions"), raw)
 
 
-def test_copies_are_apart() -> None:
-    """A copy, of which thinc leaves out the references, has a CRF with an id and parameters of its own."""
+def test_a_copy_has_a_crf_with_its_own_id_and_parameters() -> None:
+    """thinc does not copy the references."""
     model = make_model()
     copied = model.copy()
     left, right = model.get_ref("crf"), copied.layers[-1]
@@ -122,8 +119,7 @@ def test_copies_are_apart() -> None:
         assert (left.get_param(name) != right.get_param(name)).all()
 
 
-def test_new_tags_come_last() -> None:
-    """`resize_output` keeps emissions and parameters of old tags and gives new ones zeros."""
+def test_resize_output_keeps_old_tags_and_adds_new_ones_with_zeros() -> None:
     model = make_model()
     expected = model.predict(DOCS)
     transitions = model.get_ref("crf").get_param("transitions").copy()
@@ -137,8 +133,7 @@ def test_new_tags_come_last() -> None:
     assert_allclose(fresh.predict(DOCS)[0], model.predict(DOCS)[0])
 
 
-def test_training_goes_on_with_new_tags() -> None:
-    """An optimizer that knows the old layers trains the new ones."""
+def test_an_optimizer_of_the_old_layers_trains_the_new_ones() -> None:
     model, optimizer = make_model(), Adam(0.02, use_averages=True)
     update(model, optimizer)
     model.attrs["resize_output"](model, 13)
@@ -148,16 +143,14 @@ def test_training_goes_on_with_new_tags() -> None:
         assert model.predict(DOCS)[0].shape[1] == 13
 
 
-def test_new_tags_before_initialisation() -> None:
-    """The number of tags of a model without weights can be set once."""
+def test_the_number_of_tags_can_be_set_before_initialisation() -> None:
     model = make_model(initialize=False)
     model.attrs["resize_output"](model, 5)
     model.initialize(X=DOCS)
     assert model.predict(DOCS)[0].shape[1] == 5
 
 
-def test_tags_are_not_taken_away() -> None:
-    """Fewer tags are an error, and the model stays as it was."""
+def test_fewer_tags_are_an_error_that_changes_nothing() -> None:
     model = make_model()
     with pytest.raises(ValueError, match="it has 9, but 5 were asked for"):
         model.attrs["resize_output"](model, 5)

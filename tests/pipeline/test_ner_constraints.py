@@ -1,4 +1,4 @@
-"""What `bilstm_ner` never predicts, whatever its weights, and what it leaves as it is: as spaCy's `ner` does."""
+"""The entities that `bilstm_ner` never predicts, whatever its weights, and the annotation that it never changes."""
 
 import os
 from functools import cache
@@ -36,7 +36,7 @@ def initialize(nlp: Language) -> Language:
 
 @cache
 def get_component() -> BiLSTMEntityRecognizer:
-    """Give an initialised component."""
+    """Return an initialised component."""
     nlp = spacy.blank("en", vocab=VOCAB)
     tok2vec = make_tok2vec(BILSTM)
     nlp.add_pipe("bilstm_ner", config={"model": {"@architectures": "spacy-bilstm.CRFTagger.v1", "tok2vec": tok2vec}})
@@ -47,7 +47,7 @@ def get_component() -> BiLSTMEntityRecognizer:
 
 @cache
 def get_stock_component() -> Language:
-    """Give an initialised `ner` of spaCy, with a fondness for entities."""
+    """Return an initialised `ner` of spaCy."""
     fix_random_seed(0)
     nlp = spacy.blank("en", vocab=VOCAB)
     nlp.add_pipe("ner", config={"model": MODELS["ner"] | {"tok2vec": make_tok2vec(BILSTM)}})
@@ -55,7 +55,7 @@ def get_stock_component() -> Language:
 
 
 def randomize(component: BiLSTMEntityRecognizer, seed: int, bias: float) -> None:
-    """Give the output layers random weights, and entities a bias."""
+    """Set the weights of the output layers at random, and add a bias towards entities."""
     rng = numpy.random.default_rng(seed)
     places = {"output_layer": ["W", "b"], "crf": ["transitions", "start", "end"]}
     for ref, names in places.items():
@@ -68,7 +68,7 @@ def randomize(component: BiLSTMEntityRecognizer, seed: int, bias: float) -> None
 
 @st.composite
 def docs(draw: st.DrawFn) -> Doc:
-    """Give a doc with whitespace, of which some spans are set and some sentence starts known."""
+    """Draw a doc with whitespace, some preset spans and some known sentence starts."""
     words = draw(st.lists(st.sampled_from(WORDS), max_size=10))
     sent_starts = draw(st.none() | st.lists(st.sampled_from([True, False, None]), min_size=10, max_size=10))
     if sent_starts is not None:
@@ -88,7 +88,7 @@ def docs(draw: st.DrawFn) -> Doc:
 
 
 def check(before: Doc, doc: Doc) -> None:
-    """Check that presets are kept, that all is annotated, and that no new entity is impossible."""
+    """Check that presets stay, that all tokens are annotated, and that all new entities are possible."""
     old, new = before.to_array([ENT_IOB, ENT_TYPE]), doc.to_array([ENT_IOB, ENT_TYPE])
     is_preset = (old[:, 0] == 1) | (old[:, 0] == 3)
     numpy.testing.assert_array_equal(new[is_preset], old[is_preset])
@@ -116,7 +116,7 @@ def check_entity(before: Doc, ent: Span) -> None:
     st.sampled_from([0.0, 0.05, 0.5]),
 )
 def test_no_invalid_entities(batch: list[Doc], seed: int, bias: float, threshold: float) -> None:
-    """With random weights no entity is whitespace-edged or crosses a known start of a sentence; presets are kept."""
+    """No entity starts or ends in whitespace or crosses a known start of a sentence, and presets stay."""
     component = get_component()
     randomize(component, seed, bias)
     before = [doc.copy() for doc in batch]
@@ -137,7 +137,7 @@ def test_no_invalid_entities(batch: list[Doc], seed: int, bias: float, threshold
 
 
 def check_predictions(docs: list[Doc]) -> int:
-    """Check what the component with its present weights predicts, and give the number of entities."""
+    """Check the predictions of the component with its present weights, and return the number of entities."""
     component = get_component()
     component.set_annotations(docs, component.predict(docs))
     for doc in docs:
@@ -157,7 +157,7 @@ def test_no_invalid_entity_in_ten_thousand_docs(seed: int) -> None:
 @pytest.mark.skipif(not CORPORA, reason="SPACY_BILSTM_CORPORA does not name a folder of corpora")
 @pytest.mark.parametrize("pattern", ["*/*.conllu", "*/*.iob2", "*/*.conll"])
 def test_no_invalid_entity_in_the_corpora(pattern: str) -> None:
-    """The lines of the corpora's files are texts like any other, with blanks and tabs in plenty."""
+    """The lines of the corpora's files are texts with many blanks and tabs."""
     nlp = spacy.blank("en", vocab=VOCAB)
     randomize(get_component(), 0, 5.0)
     n_entities = 0
@@ -171,7 +171,7 @@ def test_no_invalid_entity_in_the_corpora(pattern: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(docs(), st.integers(0, 10**6))
 def test_annotated_docs_stay_as_they_are(doc: Doc, seed: int) -> None:
-    """A second run over a doc changes nothing about its entities, whatever the weights have become."""
+    """A second run over a doc keeps its entities, even with other weights."""
     component = get_component()
     randomize(component, seed, 5.0)
     component(doc)
@@ -186,7 +186,7 @@ def test_annotated_docs_stay_as_they_are(doc: Doc, seed: int) -> None:
 @settings(max_examples=100, deadline=None)
 @given(docs())
 def test_presets_are_kept_as_spacy_keeps_them(doc: Doc) -> None:
-    """What was an entity or blocked is afterwards what spaCy's own `ner` makes of it."""
+    """Entities and blocked tokens become the same as with spaCy's own `ner`."""
     component = get_component()
     randomize(component, 0, 5.0)
     stock = get_stock_component().get_pipe("ner")(doc.copy())
@@ -200,8 +200,7 @@ def test_presets_are_kept_as_spacy_keeps_them(doc: Doc) -> None:
         assert right.ent_iob != 0
 
 
-def test_whitespace_inside_an_entity() -> None:
-    """Whitespace within an entity is no obstacle."""
+def test_an_entity_may_have_whitespace_inside() -> None:
     component = get_component()
     randomize(component, 0, 0.0)
     layer, crf = component.model.get_ref("output_layer"), component.model.get_ref("crf")
@@ -217,7 +216,7 @@ def test_whitespace_inside_an_entity() -> None:
 
 
 def test_preset_outside_is_no_constraint() -> None:
-    """As for spaCy's `ner`, a token that is set to "O" may become an entity; a blocked one may not."""
+    """As for spaCy's `ner`, a token that is set to "O" may become part of an entity; a blocked one may not."""
     component = get_component()
     randomize(component, 0, 1000.0)
     doc = Doc(VOCAB, words=["a", "B", "a", "B"])
@@ -229,8 +228,8 @@ def test_preset_outside_is_no_constraint() -> None:
 
 
 @pytest.mark.parametrize("label", ["A", "FOREIGN"])
-def test_preset_entities_in_whitespace(label: str) -> None:
-    """A preset entity stays where no entity would be predicted: in whitespace and over the start of a sentence."""
+def test_a_preset_entity_may_violate_the_constraints(label: str) -> None:
+    """It stays even if it starts or ends in whitespace and crosses the start of a sentence."""
     component = get_component()
     randomize(component, 0, 5.0)
     doc = Doc(VOCAB, words=["a", "\n", "B", "\n", "cd"], sent_starts=[True, False, True, False, False])
@@ -239,8 +238,8 @@ def test_preset_entities_in_whitespace(label: str) -> None:
     assert (1, 4, label) in [(ent.start, ent.end, ent.label_) for ent in doc.ents]
 
 
-def test_inconsistent_presets() -> None:
-    """An "I" that goes on with nothing starts an entity, as where spaCy sets entities; nothing breaks."""
+def test_a_preset_inside_tag_without_an_entity_before_it_starts_one() -> None:
+    """spaCy does the same when it sets entities."""
     component = get_component()
     randomize(component, 0, 5.0)
     label, foreign = VOCAB.strings["A"], VOCAB.strings.add("FOREIGN")
@@ -254,8 +253,8 @@ def test_inconsistent_presets() -> None:
     assert {(ent.start, ent.label_) for ent in doc.ents} >= {(0, "A"), (1, "FOREIGN"), (3, "A"), (8, "A")}
 
 
-def test_confidences_under_constraints() -> None:
-    """Confidences are those of predicted entities only, under the constraints: the share of possible analyses."""
+def test_confidences_are_shares_of_the_possible_analyses() -> None:
+    """Only predicted entities have one, not preset ones."""
     component = get_component()
     randomize(component, 0, 0.0)
     component.cfg |= {"confidences": "ents", "temperature": 10.0}

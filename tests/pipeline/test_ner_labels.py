@@ -1,0 +1,91 @@
+"""The labels of `bilstm_ner`: from examples, added later, or none."""
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Span
+from spacy.training import Example
+from toy_corpus import make_examples
+from toy_ner import KEY, TEXTS, get_ents, get_gold, make_long_examples, make_nlp
+
+
+def test_labels_are_sorted() -> None:
+    """This holds for labels of the examples, for those added before, and for given ones."""
+    nlp = make_nlp()
+    ner = nlp.get_pipe("bilstm_ner")
+    assert ner.labels == ()
+    assert [ner.add_label(label) for label in ("ZZ", "AA", "ZZ")] == [1, 1, 0]
+    nlp.initialize(lambda: make_examples(nlp.vocab))
+    assert ner.labels == ner.label_data == ("AA", "GPE", "PERSON", "ZZ")
+    assert ner.model.get_dim("nO") == 17
+    assert ner.cfg["labels"] == list(ner.labels)
+    other = make_nlp()
+    other.get_pipe("bilstm_ner").initialize(lambda: make_examples(other.vocab), labels=["Z", "A"])
+    assert other.get_pipe("bilstm_ner").labels == ("A", "Z")
+
+
+def test_label_data_of_one_component_gives_another_the_same_labels(nlp: Language) -> None:
+    other = make_nlp()
+    label_data = list(nlp.get_pipe("bilstm_ner").label_data)
+    other.config["initialize"]["components"]["bilstm_ner"] = {"labels": label_data}
+    other.initialize(lambda: [Example(other.make_doc("a"), other.make_doc("a"))])
+    assert other.get_pipe("bilstm_ner").labels == nlp.get_pipe("bilstm_ner").labels
+
+
+def test_a_pipeline_can_be_initialised_again_with_more_labels() -> None:
+    nlp = make_nlp()
+    ner = nlp.get_pipe("bilstm_ner")
+    nlp.initialize(lambda: make_examples(nlp.vocab))
+    nlp.initialize(lambda: make_long_examples(nlp))
+    assert ner.labels == ("GPE", "LONG", "LONGER", "LONGEST", "PERSON")
+    assert ner.model.get_dim("nO") == 21
+    nlp("Anna")
+
+
+def test_a_label_can_be_added_to_a_trained_model(nlp: Language) -> None:
+    """It keeps what was learned, is learned itself, and survives storage."""
+    ner = nlp.get_pipe("bilstm_ner")
+    before = ner.model.predict([nlp.make_doc(TEXTS[1])])[0]
+    nlp.resume_training()
+    assert ner.add_label("ANIMAL") == 1
+    assert ner.add_label("ANIMAL") == 0
+    assert ner.labels == ("GPE", "PERSON", "ANIMAL")
+    after = ner.model.predict([nlp.make_doc(TEXTS[1])])[0]
+    numpy.testing.assert_array_equal(after[:, :9], before)
+    assert after.shape[1] == 13
+    docs = list(nlp.pipe(TEXTS))
+    assert [get_ents(doc) for doc in docs] == [get_gold(doc) for doc in docs]
+    examples = make_examples(nlp.vocab)
+    for example in examples:
+        animals = [Span(example.y, token.i, token.i + 1, "ANIMAL") for token in example.y if token.tag_[:2] == "NN"]
+        example.y.ents = [*example.y.ents, *(span for span in animals if span[0].pos_ == "NOUN")]
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.02
+    for _ in range(10):
+        nlp.update(examples, sgd=optimizer)
+    scores = make_nlp().from_bytes(nlp.to_bytes()).evaluate(examples)
+    assert scores["ents_per_type"]["ANIMAL"]["f"] > 0.95
+    assert scores["ents_f"] > 0.95
+
+
+def test_new_labels_of_examples_are_added_in_training(nlp: Language) -> None:
+    doc = nlp.make_doc("Anna travels")
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.02
+    for _ in range(20):
+        nlp.update([Example.from_dict(doc, {"entities": ["O", "U-VERB"]})], sgd=optimizer)
+    assert nlp.get_pipe("bilstm_ner").labels == ("GPE", "PERSON", "VERB")
+    assert get_ents(nlp("Anna travels")) == [(1, 2, "VERB")]
+
+
+def test_without_labels_everything_is_outside() -> None:
+    nlp = make_nlp(confidences=KEY)
+    examples = [Example.from_dict(nlp.make_doc("a b c"), {"entities": ["O", "-", "O"]})]
+    optimizer = nlp.initialize(lambda: examples)
+    assert nlp.update(examples, sgd=optimizer) == {"bilstm_ner": 0.0}
+    doc = nlp("a b c")
+    assert [token.ent_iob_ for token in doc] == ["O", "O", "O"]
+    assert len(doc.spans[KEY]) == 0
+    assert nlp.get_pipe("bilstm_ner").k_best([nlp.make_doc("a b")], 2) == [[(1.0, [])]]
+    loaded = make_nlp(confidences=KEY).from_bytes(nlp.to_bytes())
+    assert loaded.get_pipe("bilstm_ner").labels == ()
+    loaded("a b c")
