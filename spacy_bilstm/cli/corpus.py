@@ -10,8 +10,7 @@ from wasabi import msg
 
 from ..corpora import CorpusReadError, Format, Problems, Scheme, convert
 from ..corpora.formats import describe_default_formats
-
-N_SHOWN = 5
+from .problems import print_problems
 
 
 def corpus(
@@ -24,8 +23,11 @@ def corpus(
         typer.Option(help="File in columns whose entities are merged into a CoNLL-U corpus by sent_id", exists=True),
     ] = None,
     scheme: Annotated[
-        Scheme | None,
-        typer.Option(help="Scheme of entity tags in columns and JSONL; iob2 is BIO, biluo is BIOES [detected]"),
+        Scheme | None, typer.Option(help="Scheme of entity tags; iob2 is BIO, biluo is BIOES [detected]")
+    ] = None,
+    sentences_per_doc: Annotated[
+        int | None,
+        typer.Option("--sentences-per-doc", "-n", min=1, help="Most sentences in a document; 1 for single sentences"),
     ] = None,
     ignore_label: Annotated[
         list[str] | None, typer.Option(help="Entity label to read as outside; can be given several times")
@@ -38,8 +40,11 @@ def corpus(
     """Convert a corpus to spaCy's binary format and print its statistics and problems.
 
     CoNLL-U: words and spaces, lemmas, coarse and fine tags, morphology, the tree if there is one, and entities from
-    NER=B-TYPE, NER=I-TYPE and NER=O in the MISC column. Columns: tokens and entity tags, as in CoNLL-2003 and WNUT.
-    JSONL: texts with spans, tokens with tags, categories. Each sentence or text becomes a Doc.
+    NER=B-TYPE, NER=I-TYPE and NER=O or Entity=(TYPE in the MISC column. Columns: tokens and entity tags, as in
+    CoNLL-2003 and WNUT. JSONL and JSON: texts with spans, tokens with tags, categories, as exported by doccano, Label
+    Studio and Prodigy.
+
+    Each document that the file marks becomes a Doc, or each sentence or text if it marks none.
 
     A problem that leaves annotation missing is a warning. A line that can't be read is an error: nothing is written.
     """
@@ -51,27 +56,20 @@ def corpus(
             input_format=input_format,
             entities=entities,
             scheme=scheme,
+            sentences_per_doc=sentences_per_doc,
             ignore_labels=ignore_label or [],
             against=against,
             progress=True,
         )
     except CorpusReadError as error:
-        _print_problems(error.problems, verbose)
+        print_problems(error.problems, verbose)
         hint = "Correct the errors above and run the command again." if error.problems.errors else str(error)
         msg.fail("Nothing was written.", hint, exits=1)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         msg.fail("Nothing was written.", str(error), exits=1)
-    _print_problems(Problems(warnings=result.warnings), verbose)
+    print_problems(Problems(warnings=[problem for problem in result.warnings if problem.line is not None]), verbose)
     msg.table(result.to_rows(), aligns=("l", "r"), max_col=60)
+    for problem in result.warnings:
+        if problem.line is None:
+            msg.warn(problem.message)
     msg.good(f"Wrote {output_path}")
-
-
-def _print_problems(problems: Problems, verbose: bool) -> None:
-    for name, found, show in (("warning", problems.warnings, msg.warn), ("error", problems.errors, msg.fail)):
-        if found:
-            show(f"{len(found):,} {name}{'s' if len(found) > 1 else ''}")
-        shown = found if verbose else found[:N_SHOWN]
-        for problem in shown:
-            typer.echo(f"  {problem}")
-        if len(shown) < len(found):
-            typer.echo(f"  ... and {len(found) - len(shown):,} more. List them all with --verbose.")

@@ -1,21 +1,25 @@
 """Read the sentences of CoNLL-U files.
 
-The format: https://universaldependencies.org/format.html. The MISC column contains the entities as `NER=B-PER`,
-`NER=I-PER` or `NER=O`. A token without this key has no entity annotation, which differs from `NER=O`.
+The format: https://universaldependencies.org/format.html.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from spacy.parts_of_speech import IDS as UPOS
 
+from .blocks import DOCUMENT, PARAGRAPH, is_empty
 from .corpus_file import CorpusFile
-from .tags import Scheme, to_iob2
 
 N_COLUMNS = 10
 UNKNOWN = "_"
+ID = re.compile(r"(?P<word>[1-9][0-9]{0,8})|(?P<first>[1-9][0-9]{0,8})-(?P<last>[1-9][0-9]{0,8})|[0-9]+\.[0-9]+")
+HEAD = re.compile(r"0|[1-9][0-9]{0,8}|_")
+FEATS = re.compile(r"_|[^=|]+=[^=|]+(\|[^=|]+=[^=|]+)*")
 
 
 @dataclass
@@ -27,7 +31,7 @@ class Word:
     misc: the keys and values of its MISC column.
     space_after: whether a space follows it.
     line: number of its line in the file, from 1.
-    entity: its entity tag in IOB2, "" if it is missing.
+    entity: its entity tag in IOB2, "" if it is missing. The MISC column or another file provides it.
     """
 
     id: int
@@ -53,24 +57,27 @@ class Sentence:
     words: its words, without empty nodes.
     multiword_tokens: for each multiword token, the ids of its first and last word, its form and whether a space
         follows it.
+    starts_document, starts_paragraph: whether the file marks the start of a document or paragraph before it.
     """
 
     start: int
     comments: dict[str, str] = field(default_factory=dict)
     words: list[Word] = field(default_factory=list)
     multiword_tokens: list[tuple[int, int, str, bool]] = field(default_factory=list)
+    starts_document: bool = False
+    starts_paragraph: bool = False
 
 
 def read_sentences(file: CorpusFile) -> Iterator[Sentence]:
     """Read the sentences of a CoNLL-U file.
 
-    file: the file. A sentence that is not CoNLL-U is an error. An invalid entity tag, part of speech or tree is a
-        warning and treated as missing.
-    RETURNS: the sentences without errors, in order.
+    file: the file. A sentence that is not CoNLL-U is an error. An invalid part of speech, feature or tree is a warning
+        and treated as missing.
+    RETURNS: the sentences without errors, in order. Their entities are missing.
     """
     block: list[tuple[int, str]] = []
     for number, line in enumerate([*file.track(file.lines, "Read"), ""], start=1):
-        if line.strip():
+        if not is_empty(line):
             block.append((number, line))
         elif block:
             sentence = _read_block(block, file)
@@ -85,9 +92,7 @@ def _read_block(block: list[tuple[int, str]], file: CorpusFile) -> Sentence | No
     sentence = Sentence(start=block[0][0])
     for number, line in block:
         if line.startswith("#"):
-            key, separator, value = line[1:].partition("=")
-            if separator:
-                sentence.comments[key.strip()] = value.strip()
+            _read_comment(sentence, line[1:].strip(" \t"))
         else:
             _read_row(sentence, line, number, file)
     if len(file.problems.errors) == n_errors:
@@ -95,8 +100,15 @@ def _read_block(block: list[tuple[int, str]], file: CorpusFile) -> Sentence | No
     if len(file.problems.errors) > n_errors:
         return None
     _remove_invalid_tree(sentence, file)
-    _remove_invalid_entities(sentence, file)
     return sentence
+
+
+def _read_comment(sentence: Sentence, comment: str) -> None:
+    key, separator, value = comment.partition("=")
+    if separator:
+        sentence.comments[key.strip()] = value.strip()
+    sentence.starts_document |= DOCUMENT.match(comment) is not None
+    sentence.starts_paragraph |= PARAGRAPH.match(comment) is not None
 
 
 def _read_row(sentence: Sentence, line: str, number: int, file: CorpusFile) -> None:
@@ -110,25 +122,23 @@ def _read_row(sentence: Sentence, line: str, number: int, file: CorpusFile) -> N
     id_, form, lemma, upos, xpos, feats, head, deprel, _, misc_column = columns
     misc = dict(key_value.partition("=")[::2] for key_value in misc_column.split("|"))
     space_after = misc.get("SpaceAfter") != "No"
-    try:
-        if "." in id_:  # An empty node is not part of the text.
-            return None
-        if "-" in id_:
-            first, last = (int(part) for part in id_.split("-"))
-            sentence.multiword_tokens.append((first, last, form, space_after))
-            return None
-        word_id = int(id_)
-        if head != UNKNOWN:
-            int(head)
-    except ValueError:
-        return file.error(number, f"the id '{id_}' or the head '{head}' is not a number.")
+    match = ID.fullmatch(id_)
+    if match is None:
+        return file.error(number, f"the id '{id_}' is not a number. Ids are such as 1, 1-2 or 1.1.")
+    if match["first"]:
+        sentence.multiword_tokens.append((int(match["first"]), int(match["last"]), form, space_after))
+        return None
+    if not match["word"]:  # An empty node is not part of the text.
+        return None
+    if not HEAD.fullmatch(head):
+        return file.error(number, f"the head '{head}' is not a number. Heads are 0, the id of a word, or '_'.")
     if upos != UNKNOWN and upos not in UPOS:
         file.warn(number, f"'{upos}' is not a universal part of speech. It is treated as missing.")
         upos = UNKNOWN
-    entity = misc.get("NER", "")
-    sentence.words.append(
-        Word(word_id, form, lemma, upos, xpos, feats, head, deprel, misc, space_after, number, entity)
-    )
+    if not FEATS.fullmatch(feats):
+        file.warn(number, f"the features '{feats}' are not like Case=Nom|Number=Sing. They are treated as missing.")
+        feats = UNKNOWN
+    sentence.words.append(Word(int(id_), form, lemma, upos, xpos, feats, head, deprel, misc, space_after, number))
     return None
 
 
@@ -145,6 +155,12 @@ def _check_words(sentence: Sentence, file: CorpusFile) -> None:
                 sentence.start,
                 f"the multiword token '{form}' has the range {first}-{last}, but the words of the sentence are 1 to "
                 f"{n_words}. Correct the range.",
+            )
+    ranges = sorted((first, last, form) for first, last, form, _ in sentence.multiword_tokens)
+    for (_, last, form), (first, _, other) in pairwise(ranges):
+        if first <= last:
+            file.error(
+                sentence.start, f"the multiword tokens '{form}' and '{other}' share word {first}. Correct a range."
             )
     return None
 
@@ -172,18 +188,9 @@ def _find_word_without_root(heads: list[str]) -> int | None:
         path: set[str] = set()
         node = str(i + 1)
         while node not in safe:
-            if node in path or not node.isdigit() or int(node) > len(heads):
+            if node in path or node == UNKNOWN or int(node) > len(heads):
                 return i
             path.add(node)
             node = heads[int(node) - 1]
         safe |= path
     return None
-
-
-def _remove_invalid_entities(sentence: Sentence, file: CorpusFile) -> None:
-    """Treat entity tags that are not valid IOB2 as missing."""
-    tags, invalid = to_iob2([word.entity for word in sentence.words], Scheme.iob2)
-    for i, message in invalid:
-        file.warn(sentence.words[i].line, message)
-    for word, tag in zip(sentence.words, tags, strict=True):
-        word.entity = tag

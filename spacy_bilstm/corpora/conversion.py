@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
+from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
-from ..util.files import written_whole
+from ..util.docbin import read_docs
+from ..util.files import atomic_write, check_writable
+from .checks import check_docs
 from .corpus_file import CorpusFile
-from .docs import make_doc
+from .documents import group_sentences, make_document
 from .formats import FORMATS, Format, detect_format
 from .problems import CorpusReadError, Problem, Problems
 from .statistics import CorpusStatistics, count_corpus
 from .tags import Scheme
 from .treebank import read_treebank
 
+# The packages that spaCy's tokenizers of some languages import.
+PACKAGES = {"ja": "sudachipy sudachidict_core", "ko": "natto-py", "th": "pythainlp", "vi": "pyvi"}
+
 
 @dataclass(frozen=True)
 class AnnotatedCorpus:
     """A corpus that has been read.
 
-    docs: its docs, one per sentence or text; at least one.
-    warnings: the problems that leave annotation missing, or that change how a line is read.
+    docs: its docs, at least one.
+    warnings: the problems that leave annotation missing, or that change how a line is read. Those that concern the
+        corpus as a whole, such as that nothing is annotated, have no line.
     ignored_entities: the number of entities of each label that is read as outside.
     """
 
@@ -40,7 +47,8 @@ class ConversionResult:
     """The result of converting a corpus.
 
     statistics: the number of its docs, tokens, entities and so on.
-    warnings: the problems that leave annotation missing, or that change how a line is read.
+    warnings: the problems that leave annotation missing, or that change how a line is read. Those that concern the
+        corpus as a whole, such as that nothing is annotated, have no line.
     ignored_entities: the number of entities of each label that is read as outside.
     """
 
@@ -65,6 +73,7 @@ def convert(
     input_format: Format | str | None = None,
     entities: str | Path | None = None,
     scheme: Scheme | str | None = None,
+    sentences_per_doc: int | None = None,
     ignore_labels: Collection[str] = (),
     against: str | Path | None = None,
     progress: bool = False,
@@ -72,32 +81,38 @@ def convert(
     """Convert an annotated corpus to spaCy's binary format.
 
     input_path: the corpus, a text file in UTF-8.
-    output_path: the .spacy file to write. It is written only if the whole corpus can be read.
+    output_path: the .spacy file to write. It is written only if the whole corpus can be read. An existing file with
+        another suffix and the files that are read are refused.
     lang: code of the language, such as "en".
-    input_format: "conllu", "columns" or "jsonl"; None chooses by the suffix: .conllu, .jsonl, or columns for all
-        others.
+    input_format: "conllu", "columns" or "jsonl", which also reads JSON; None chooses by the suffix: .conllu, .jsonl
+        or .json, or columns for all others.
     entities: a file in columns whose entities replace those of a CoNLL-U corpus, matched by `sent_id`.
-    scheme: the scheme of entity tags in columns and JSONL: "iob1", "iob2" (also BIO) or "biluo" (also BIOES); None
-        detects it.
+    scheme: the scheme of entity tags: "iob1", "iob2" (also BIO) or "biluo" (also BIOES); None detects it.
+    sentences_per_doc: the largest number of sentences in a document; 1 makes each sentence a document. None groups
+        sentences by the documents or, without them, the paragraphs that the file marks; in a file without marks, each
+        sentence or text is a document.
     ignore_labels: entity labels to read as outside.
     against: a .spacy file, such as the training corpus. The statistics then include the words that it does not have.
     progress: whether to show progress bars on stderr, if it is a terminal.
     RETURNS: the statistics, the warnings and the number of ignored entities.
     RAISES: CorpusReadError, with all problems, if the corpus can't be read or is empty; ValueError if there is no such
-        language, format or scheme, or if `entities` is given for a format other than CoNLL-U; OSError if a file can't
-        be opened or written.
+        language, format or scheme, if `entities` is given for a format other than CoNLL-U, if `against` is not a .spacy
+        file or if the target is refused; OSError if a file can't be opened or written.
     """
-    seen_words = None if against is None else _read_words(Path(against))
+    output_path = Path(output_path)
+    _check_target(output_path, [Path(path) for path in (input_path, entities, against) if path is not None])
+    seen_words = None if against is None else {token.text for doc in read_docs(against, Vocab()) for token in doc}
     corpus = read_corpus(
         input_path,
         lang=lang,
         input_format=input_format,
         entities=entities,
         scheme=scheme,
+        sentences_per_doc=sentences_per_doc,
         ignore_labels=ignore_labels,
         progress=progress,
     )
-    with written_whole(Path(output_path)) as draft:
+    with atomic_write(output_path) as draft:
         DocBin(docs=corpus.docs).to_disk(draft)
     return ConversionResult(count_corpus(corpus.docs, seen_words), corpus.warnings, corpus.ignored_entities)
 
@@ -109,18 +124,21 @@ def read_corpus(
     input_format: Format | str | None = None,
     entities: str | Path | None = None,
     scheme: Scheme | str | None = None,
+    sentences_per_doc: int | None = None,
     ignore_labels: Collection[str] = (),
     progress: bool = False,
 ) -> AnnotatedCorpus:
-    """Read an annotated corpus into Docs, one per sentence or text.
+    """Read an annotated corpus into Docs.
 
     path: the corpus, a text file in UTF-8.
     lang: code of the language, such as "en".
-    input_format: "conllu", "columns" or "jsonl"; None chooses by the suffix: .conllu, .jsonl, or columns for all
-        others.
+    input_format: "conllu", "columns" or "jsonl", which also reads JSON; None chooses by the suffix: .conllu, .jsonl
+        or .json, or columns for all others.
     entities: a file in columns whose entities replace those of a CoNLL-U corpus, matched by `sent_id`.
-    scheme: the scheme of entity tags in columns and JSONL: "iob1", "iob2" (also BIO) or "biluo" (also BIOES); None
-        detects it.
+    scheme: the scheme of entity tags: "iob1", "iob2" (also BIO) or "biluo" (also BIOES); None detects it.
+    sentences_per_doc: the largest number of sentences in a document; 1 makes each sentence a document. None groups
+        sentences by the documents or, without them, the paragraphs that the file marks; in a file without marks, each
+        sentence or text is a document.
     ignore_labels: entity labels to read as outside.
     progress: whether to show progress bars on stderr, if it is a terminal.
     RETURNS: the Docs, the warnings and the number of ignored entities.
@@ -131,6 +149,8 @@ def read_corpus(
     path = Path(path)
     input_format = detect_format(path) if input_format is None else Format(input_format)
     scheme = None if scheme is None else Scheme(scheme)
+    if sentences_per_doc is not None and sentences_per_doc < 1:
+        raise ValueError(f"A document can't have {sentences_per_doc} sentences. Use 1 or more.")
     nlp = _make_blank_pipeline(lang)
     problems = Problems()
     file = CorpusFile.read(path, problems, progress)
@@ -142,28 +162,43 @@ def read_corpus(
         raise ValueError(
             f"Entities can be merged into a corpus in CoNLL-U only, but {path} is read as {input_format.value}."
         )
-    docs = [doc for text in texts if (doc := make_doc(text, nlp.vocab, file)) is not None]
+    groups = group_sentences(list(texts), sentences_per_doc)
+    docs = [doc for group in groups if (doc := make_document(group, nlp.vocab, file)) is not None]
     if problems.errors:
         raise CorpusReadError(_describe_errors(path, problems.errors), problems)
     if not docs:
         raise CorpusReadError(f"{path} has no sentences.", problems)
+    for message in check_docs(docs, count_corpus(docs)):
+        file.warn(None, message)
     return AnnotatedCorpus(docs, problems.warnings, _ignore_entities(docs, ignore_labels))
+
+
+def _check_target(target: Path, inputs: Sequence[Path]) -> None:
+    """Refuse a target that would replace another file than an earlier conversion, or that can't be written."""
+    for path in inputs:
+        if target.exists() and path.exists() and target.samefile(path):
+            raise ValueError(f"{target} is also a file to read. Choose another target.")
+    if target.is_file() and target.suffix != ".spacy":
+        raise ValueError(f"{target} exists and is not a .spacy file. Choose another target.")
+    check_writable(target)
 
 
 def _make_blank_pipeline(lang: str) -> Language:
     try:
+        get_lang_class(lang)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"spaCy has no language '{lang}'. {error}") from error
+    try:
         return spacy.blank(lang)
     except ImportError as error:
-        raise ValueError(f"spaCy has no language '{lang}'. {error}") from error
+        packages = PACKAGES.get(lang)
+        fix = f"Install it with: pip install {packages}" if packages else "Install it."
+        raise ValueError(f"spaCy's tokenizer for '{lang}' needs a package that is missing. {fix} ({error})") from error
 
 
 def _describe_errors(path: Path, errors: list[Problem]) -> str:
     others = f" All {len(errors):,} errors are in the exception's 'problems'." if len(errors) > 1 else ""
     return f"{path} can't be read. {errors[0]}{others}"
-
-
-def _read_words(path: Path) -> set[str]:
-    return {token.text for doc in DocBin().from_disk(path).get_docs(Vocab()) for token in doc}
 
 
 def _ignore_entities(docs: list[Doc], labels: Collection[str]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from ..util.lines import split_lines
 from .problems import Problem, Problems
 
 _Item = TypeVar("_Item")
@@ -38,30 +40,27 @@ class CorpusFile:
         progress: whether `track` shows a progress bar.
         RETURNS: the file; if it is not UTF-8, an error is recorded and the file has no lines.
         """
-        data = path.read_bytes()
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
         try:
-            text = data.decode("utf-8-sig")
+            return cls(str(path), split_lines(data.decode("utf8")), problems, progress)
         except UnicodeDecodeError as error:
             file = cls(str(path), [], problems, progress)
-            line = data.count(b"\n", 0, error.start) + 1
+            line = len(split_lines(data[: error.start].decode("utf8")))
             file.error(line, f"this line is not UTF-8: {error}. Convert the file to UTF-8.")
             return file
-        # str.splitlines() also splits at characters that a token may contain.
-        lines = [line.rstrip("\r") for line in text.split("\n")]
-        return cls(str(path), lines, problems, progress)
 
-    def error(self, line: int, message: str) -> None:
+    def error(self, line: int | None, message: str) -> None:
         """Record a problem that makes a line unreadable.
 
-        line: number of the line, from 1.
+        line: number of the line, from 1; None for the whole file.
         message: the problem and how to fix it.
         """
         self.problems.errors.append(Problem(self.name, line, message))
 
-    def warn(self, line: int, message: str) -> None:
+    def warn(self, line: int | None, message: str) -> None:
         """Record a problem that leaves annotation missing, or that changes how a line is read.
 
-        line: number of the line, from 1.
+        line: number of the line, from 1; None for the whole file.
         message: the problem and how the line is read despite it.
         """
         self.problems.warnings.append(Problem(self.name, line, message))

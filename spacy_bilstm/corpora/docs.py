@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from .corpus_file import CorpusFile
+
+# spaCy's pipelines refuse longer texts by default: https://spacy.io/api/language#attributes
+MAX_LENGTH = 1_000_000
 
 
 @dataclass
@@ -18,13 +23,15 @@ class AnnotatedText:
     Each list has one item per token. Annotation that the file does not have is None, or "" for single tokens.
 
     line: number of its first line in the file, from 1.
-    words, spaces: the form of each token, and whether a space follows it.
+    words, spaces: the form of each token, and whether a space follows it within the sentence or text.
     entities: the entity tags in IOB2.
     lemmas, pos, tags, morphs: lemmas, coarse and fine part-of-speech tags, and morphological features.
     heads, deps: the position of each token's head, and the relation to it.
     sent_starts: whether a sentence starts at the token.
     cats: scores of text categories.
     text: the text that the words and spaces should spell, if the file has it.
+    starts_document, starts_paragraph: whether the file marks the start of a document or paragraph before it.
+    space_after: whether a space follows it in the same paragraph.
     """
 
     line: int
@@ -40,6 +47,9 @@ class AnnotatedText:
     sent_starts: list[bool | int | None] | None = None
     cats: dict[str, float] = field(default_factory=dict)
     text: str | None = None
+    starts_document: bool = False
+    starts_paragraph: bool = False
+    space_after: bool = True
 
 
 def make_doc(text: AnnotatedText, vocab: Vocab, file: CorpusFile) -> Doc | None:
@@ -47,10 +57,14 @@ def make_doc(text: AnnotatedText, vocab: Vocab, file: CorpusFile) -> Doc | None:
 
     text: the sentence or text.
     vocab: the vocabulary of the Doc.
-    file: the file that the text comes from. Annotation that spaCy rejects is recorded there as an error, words that do
-        not spell the text as a warning.
+    file: the file that the text comes from. A text that is too long and annotation that spaCy rejects are recorded
+        there as errors, words that do not spell the text as a warning.
     RETURNS: the Doc, or None after an error.
     """
+    length = sum(map(len, text.words)) + sum(text.spaces)
+    if length > MAX_LENGTH:
+        file.error(text.line, describe_length(length))
+        return None
     try:
         doc = Doc(
             vocab,
@@ -69,13 +83,44 @@ def make_doc(text: AnnotatedText, vocab: Vocab, file: CorpusFile) -> Doc | None:
         file.error(text.line, f"spaCy rejects this annotation: {error}")
         return None
     doc.cats = dict(text.cats)
-    if text.text is not None and doc.text != text.text:
+    spelt = doc.text.rstrip(" ")
+    if text.text is not None and spelt != text.text.rstrip(" "):
         file.warn(
             text.line,
-            f"the words spell '{doc.text}', but '# text' is '{text.text}'. The Doc has the text of the words. Correct "
-            "the forms or their SpaceAfter=No.",
+            f"the words spell '{spelt}', but '# text' is '{text.text}'. {describe_difference(spelt, text.text)} "
+            "The Doc has the text of the words. Correct the forms or their SpaceAfter=No.",
         )
     return doc
+
+
+def describe_length(length: int) -> str:
+    """Return the message for a text that is too long.
+
+    length: number of its characters.
+    RETURNS: the message.
+    """
+    return f"this text has {length:,} characters, but spaCy's pipelines accept {MAX_LENGTH:,}. Split it."
+
+
+def describe_difference(words: str, text: str) -> str:
+    """Describe the first difference between two texts that may look alike.
+
+    words: the text that the words spell.
+    text: another text.
+    RETURNS: a sentence with the position, from 1, and the characters.
+    """
+    pairs = enumerate(zip_longest(words, text), start=1)
+    position, (here, there) = next((i, pair) for i, pair in pairs if pair[0] != pair[1])
+    return f"Character {position} is {_name(here)} in the words and {_name(there)} in '# text'."
+
+
+def _name(character: str | None) -> str:
+    """Return the name of a character, which also tells characters apart that look alike."""
+    if character is None:
+        return "missing"
+    shown = f"'{character}' " if character.isprintable() and character != " " else ""
+    name = unicodedata.name(character, "")
+    return f"{shown}U+{ord(character):04X}{f' {name}' if name else ''}"
 
 
 def find_spaces(words: Sequence[str], text: str) -> list[bool] | None:
@@ -87,11 +132,11 @@ def find_spaces(words: Sequence[str], text: str) -> list[bool] | None:
         spell the text.
     """
     spaces: list[bool] = []
-    rest = text
+    position = 0
     for word in words:
-        if not rest.startswith(word):
+        if not text.startswith(word, position):
             return None
-        rest = rest[len(word) :]
-        spaces.append(rest.startswith(" "))
-        rest = rest.removeprefix(" ")
-    return None if rest else spaces
+        position += len(word)
+        spaces.append(text.startswith(" ", position))
+        position += spaces[-1]
+    return spaces if position == len(text) else None

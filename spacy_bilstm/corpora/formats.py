@@ -28,19 +28,19 @@ class Format(str, Enum):
 class FormatEntry(NamedTuple):
     """What reads a format.
 
-    suffix: the suffix of its files; "" for the format of all other files.
+    suffixes: the suffixes of its files; none for the format of all other files.
     read: its reader. It takes the file, a blank pipeline for the tokenizer and the scheme of entity tags, None to
         detect it; it yields the texts, and records problems in the file.
     """
 
-    suffix: str
+    suffixes: tuple[str, ...]
     read: Callable[[CorpusFile, Language, Scheme | None], Iterator[AnnotatedText]]
 
 
 FORMATS: dict[Format, FormatEntry] = {
-    Format.conllu: FormatEntry(".conllu", read_treebank),
-    Format.columns: FormatEntry("", read_columns),
-    Format.jsonl: FormatEntry(".jsonl", read_jsonl),
+    Format.conllu: FormatEntry((".conllu",), read_treebank),
+    Format.columns: FormatEntry((), read_columns),
+    Format.jsonl: FormatEntry((".jsonl", ".json"), read_jsonl),
 }
 
 
@@ -50,7 +50,8 @@ def detect_format(path: Path) -> Format:
     path: the file.
     RETURNS: the format with the suffix of the file; `columns` if there is none.
     """
-    return next((name for name, entry in FORMATS.items() if entry.suffix == path.suffix), Format.columns)
+    suffix = path.suffix.lower()
+    return next((name for name, entry in FORMATS.items() if suffix in entry.suffixes), Format.columns)
 
 
 def describe_default_formats() -> str:
@@ -58,5 +59,5 @@ def describe_default_formats() -> str:
 
     RETURNS: the sentence.
     """
-    suffixes = "".join(f"{name.value} for {entry.suffix}, " for name, entry in FORMATS.items() if entry.suffix)
-    return f"By default {suffixes}{Format.columns.value} for all others"
+    suffixes = [f"{name.value} for {' and '.join(entry.suffixes)}" for name, entry in FORMATS.items() if entry.suffixes]
+    return f"By default {', '.join(suffixes)}, {Format.columns.value} for all others"

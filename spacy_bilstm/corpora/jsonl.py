@@ -1,59 +1,82 @@
-"""Read files with a JSON object in each line."""
+"""Read files with a JSON object in each line, or with a JSON list of objects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-import srsly
 from spacy.language import Language
 
 from .corpus_file import CorpusFile
 from .docs import AnnotatedText
-from .records import POS_KEY, TAG_KEYS, Record, RecordError, are_strings, read_record
+from .export import Export, RecordError
+from .exports import TOKEN_KEYS, list_records, read_export, read_names
+from .json_values import read_json_values
+from .records import are_strings, read_record
 from .tags import Scheme, detect_scheme
 
 
 def read_jsonl(file: CorpusFile, nlp: Language, scheme: Scheme | None) -> Iterator[AnnotatedText]:
-    """Read the texts of a JSONL file.
+    """Read the texts of a JSONL or JSON file.
 
-    file: the file. A line that can't be read is an error. A span that does not start and end with words or overlaps
-        another, and an invalid tag, are warnings; the annotation is then missing there.
+    file: the file. A record that can't be read is an error. A span that does not start and end with words or overlaps
+        another, and an invalid tag, are warnings; the annotation is then missing there. Keys that look like annotation
+        and are not read are a warning.
     nlp: provides the tokenizer.
     scheme: the scheme of entity tags; None detects it.
-    RETURNS: the texts, in order. Lines whose `answer` is not "accept" are skipped.
+    RETURNS: the texts, in order. Records whose `answer` is not "accept" are skipped.
     """
-    records = list(_read_objects(file))
-    scheme = scheme or detect_scheme(record[key] for _, record in records for key in TAG_KEYS if key in record)
-    for number, record in file.track(records, "Convert"):
-        if record.get("answer", "accept") != "accept":
-            file.warn(number, f"the answer is '{record['answer']}', so this line is skipped.")
+    exports = list(_read_exports(file))
+    _complete(exports)
+    tags = (export.record.get("tags") for export in exports)
+    scheme = scheme or detect_scheme(sentence for sentence in tags if are_strings(sentence))
+    for export in file.track(exports, "Convert"):
+        for warning in export.warnings:
+            file.warn(export.line, warning)
+        if export.skipped:
+            file.warn(export.line, export.skipped)
             continue
         try:
-            text, warnings = read_record(record, number, nlp, scheme)
+            text, warnings = read_record(export.record, export.line, nlp, scheme)
         except RecordError as error:
-            file.error(number, str(error))
+            file.error(export.line, str(error))
             continue
         for warning in warnings:
-            file.warn(number, warning)
+            file.warn(export.line, warning)
         yield text
+    unread = Counter(key for export in exports for key in sorted(set(export.unread)))
+    if unread:
+        counts = ", ".join(f"'{key}' ({n:,})" for key, n in unread.most_common())
+        file.warn(None, f"these keys look like annotation and are not read (in how many records): {counts}.")
 
 
-def _read_objects(file: CorpusFile) -> Iterator[tuple[int, Record]]:
-    """Yield the number and the object of each line, without keys whose value is null."""
-    for number, line in enumerate(file.lines, start=1):
-        if not line.strip():
-            continue
+def _read_exports(file: CorpusFile) -> Iterator[Export]:
+    names: dict[int, str] = {}
+    for value in read_json_values(file):
         try:
-            record = srsly.json_loads(line)
-        except ValueError as error:
-            file.error(number, f"this line is not JSON: {error}.")
-            continue
-        if not isinstance(record, dict):
-            file.error(number, 'this line is not a JSON object such as {"text": "...", "spans": []}.')
-            continue
-        record = {key: value for key, value in record.items() if value is not None}
-        invalid = [key for key in (*TAG_KEYS, POS_KEY) if not are_strings(record.get(key, []))]
-        if invalid:
-            file.error(number, f"'{invalid[0]}' is not a list of strings.")
-        else:
-            yield number, record
+            for line, record in list_records(value):
+                found = read_names(record)
+                if found and not {"text", *TOKEN_KEYS} & record.keys():
+                    names = found
+                else:
+                    yield read_export(record, line, names)
+        except RecordError as error:
+            file.error(value.line, str(error))
+
+
+def _complete(exports: Sequence[Export]) -> None:
+    """Add the annotation of each record that only the whole file tells: no entities, and categories not chosen."""
+    has_entities = any(export.has_entities for export in exports)
+    categories: dict[str, set[str]] = {}
+    for export in exports:
+        for group, labels in (*export.choices.items(), *export.options.items()):
+            categories.setdefault(group, set()).update(labels)
+    for export in exports:
+        if export.annotated and not export.has_entities:
+            if has_entities or not categories:
+                export.record["spans"] = []
+            elif "" in categories:
+                export.choices.setdefault("", [])
+        for group, chosen in export.choices.items():
+            scores = {label: float(label in chosen) for label in sorted(categories[group])}
+            export.record["cats"] = {**scores, **export.record.get("cats", {})}

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem in a line of a file.
+    """A problem in a line of a file, or in a file as a whole.
 
     source: the name of the file.
-    line: number of the line, from 1.
+    line: number of the line, from 1; None for the whole file.
     message: the problem, and how to fix it or how the line is read despite it.
     """
 
     source: str
-    line: int
+    line: int | None
     message: str
 
     def __str__(self) -> str:
-        return f"{self.source}, line {self.line}: {self.message}"
+        place = self.source if self.line is None else f"{self.source}, line {self.line}"
+        return f"{place}: {self.message}"
 
 
 @dataclass

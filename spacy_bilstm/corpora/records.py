@@ -1,48 +1,47 @@
-"""Turn a JSON object, as spaCy's users and Prodigy write it, into a text with annotation.
+"""Turn a record, a JSON object with these keys, into a text with annotation.
 
 | key | value |
 |---|---|
-| `text` | the text; spaCy's tokenizer splits it, unless the object has `tokens` |
-| `tokens` | the tokens: strings, or Prodigy's objects with `text`, `start` and `end` |
-| `spans`, `entities` or `ents` | entities: `[start, end, label]` or `{"start": , "end": , "label": }`, in characters |
-| `tags` or `ner_tags` | an entity tag for each of the `tokens`, in IOB1, IOB2 or BILUO |
+| `text` | the text; spaCy's tokenizer splits it, unless the record has `tokens` |
+| `tokens` | the tokens: strings, or Prodigy's objects with a `text` |
+| `spans` | entities: `[start, end, label]` or objects with `start` and `end` or `start_offset` and `end_offset`, in \
+characters, and `label` or `labels` |
+| `tags` | instead of spans, an entity tag for each of the `tokens`, in IOB1, IOB2 or BILUO |
 | `pos_tags` | a part-of-speech tag for each of the `tokens` |
 | `cats` | categories with their scores: `{"NEWS": 1.0}` |
-| `answer` | Prodigy's decision; only lines with "accept" are read |
 
-An object without a key for entities has no entity annotation, which differs from having no entities.
+A record without spans and tags has no entity annotation, which differs from having no entities.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .docs import AnnotatedText, find_spaces
+from .docs import MAX_LENGTH, AnnotatedText, describe_length, find_spaces
+from .export import Record, RecordError
 from .spans import tag_spans
 from .tags import Scheme, to_iob2
 
-SPAN_KEYS = ("spans", "entities", "ents")
-TAG_KEYS = ("tags", "ner_tags")
-POS_KEY = "pos_tags"
-Record = dict[str, Any]
 
-
-class RecordError(ValueError):
-    """A JSON object is not a text with annotation."""
+class _Span(NamedTuple):
+    start: int
+    end: int
+    label: str
+    text: str | None
 
 
 def read_record(record: Record, line: int, nlp: Language, scheme: Scheme) -> tuple[AnnotatedText, list[str]]:
-    """Read a JSON object.
+    """Read a record.
 
-    record: the object.
+    record: the JSON object.
     line: number of its line in the file, from 1.
     nlp: provides the tokenizer.
     scheme: the scheme of entity tags.
     RETURNS: the text, and a warning for each part of its entity annotation that is treated as missing.
-    RAISES: RecordError if the object can't be read.
+    RAISES: RecordError if the record can't be read.
     """
     tokens = _make_tokens(record, nlp)
     entities, warnings = _read_entities(record, tokens, scheme)
@@ -51,7 +50,7 @@ def read_record(record: Record, line: int, nlp: Language, scheme: Scheme) -> tup
         words=[token.text for token in tokens],
         spaces=[bool(token.whitespace_) for token in tokens],
         entities=entities,
-        tags=_get_tags(record, POS_KEY, tokens) if POS_KEY in record else None,
+        tags=_get_tags(record, "pos_tags", tokens) if "pos_tags" in record else None,
         cats=_read_cats(record),
     )
     return text, warnings
@@ -73,6 +72,8 @@ def _make_tokens(record: Record, nlp: Language) -> Doc:
     if tokens is None:
         if text is None:
             raise RecordError("there is neither 'text' nor 'tokens'. Add one of them.")
+        if len(text) > MAX_LENGTH:
+            raise RecordError(describe_length(len(text)))
         return nlp.make_doc(text)
     if isinstance(tokens, list):
         tokens = [token.get("text") if isinstance(token, dict) else token for token in tokens]
@@ -88,41 +89,61 @@ def _make_tokens(record: Record, nlp: Language) -> Doc:
 
 def _read_entities(record: Record, tokens: Doc, scheme: Scheme) -> tuple[list[str], list[str]]:
     """Return an entity tag in IOB2 for each token, and warnings."""
-    keys = [key for key in (*SPAN_KEYS, *TAG_KEYS) if key in record]
-    if len(keys) > 1:
-        raise RecordError(f"there are both '{keys[0]}' and '{keys[1]}'. Keep the one that contains the entities.")
-    if not keys:
-        return [""] * len(tokens), []
-    if keys[0] in TAG_KEYS:
-        tags, invalid = to_iob2(_get_tags(record, keys[0], tokens), scheme)
+    if "tags" in record:
+        tags, invalid = to_iob2(_get_tags(record, "tags", tokens), scheme)
         return tags, [f"token {i + 1}: {message}" for i, message in invalid]
-    spans = record[keys[0]]
-    if not isinstance(spans, list):
-        raise RecordError(f"'{keys[0]}' is not a list.")
-    return tag_spans([_read_span(span, len(tokens.text)) for span in spans], tokens)
+    if "spans" not in record:
+        return [""] * len(tokens), []
+    text = tokens.text
+    spans = [span for value in record["spans"] for span in _read_span(value, len(text))]
+    for span in spans:
+        found = text[span.start : span.end]
+        if span.text is not None and span.text.split() != found.split():
+            # The offsets of a tool that counts emoji as two characters are shifted in the whole text.
+            warning = f"the span {span.start}-{span.end} is '{found}' in the text, but '{span.text}' in the file. "
+            return [""] * len(tokens), [warning + "The entities of this text are missing. Correct the offsets."]
+    return tag_spans([(span.start, span.end, span.label) for span in spans], tokens)
 
 
-def _read_span(span: Any, length: int) -> tuple[int, int, str]:
-    if isinstance(span, dict):
-        span = [span.get("start"), span.get("end"), span.get("label")]
-    if not isinstance(span, list) or len(span) != 3 or not all(map(isinstance, span, (int, int, str))) or not span[2]:
-        raise RecordError(f"the span {span} is not [start, end, label] or an object with these keys.")
-    start, end, label = span
-    if not 0 <= start < end <= length:
-        raise RecordError(f"the span {start}-{end} is not within the text, which has {length} characters.")
-    return start, end, label
+def _read_span(value: Any, length: int) -> list[_Span]:
+    """Return the spans of an item: one for each of its labels."""
+    found: list[Any] = []
+    text = None
+    if isinstance(value, dict):
+        labels = value["labels"] if isinstance(value.get("labels"), list) else [value.get("label")]
+        offsets = [value.get(key, value.get(f"{key}_offset")) for key in ("start", "end")]
+        found = [[*offsets, label] for label in labels]
+        text = value.get("text") if isinstance(value.get("text"), str) else None
+    elif isinstance(value, list):
+        found = [value]
+    spans = []
+    for span in found:
+        types = [type(part) for part in span]
+        if types != [int, int, str] or not span[2].strip():
+            raise RecordError(f"the span {value} is not [start, end, label] or an object with these keys.")
+        start, end, label = span
+        if not 0 <= start < end <= length:
+            raise RecordError(f"the span {start}-{end} is not within the text, which has {length} characters.")
+        spans.append(_Span(start, end, label, text))
+    if not spans:
+        raise RecordError(f"the span {value} is not [start, end, label] or an object with these keys.")
+    return spans
 
 
 def _read_cats(record: Record) -> dict[str, float]:
     cats = record.get("cats", {})
-    if not isinstance(cats, dict) or not all(isinstance(score, (int, float)) for score in cats.values()):
-        raise RecordError("'cats' is not an object of scores such as {\"NEWS\": 1.0}.")
+    if not isinstance(cats, dict) or not all(
+        isinstance(score, (int, float)) and 0 <= score <= 1 for score in cats.values()
+    ):
+        raise RecordError("'cats' is not an object of scores from 0 to 1 such as {\"NEWS\": 1.0}.")
     return {label: float(score) for label, score in cats.items()}
 
 
 def _get_tags(record: Record, key: str, tokens: Doc) -> list[str]:
     """Return the tags of a key; there must be one for each token."""
-    tags: list[str] = record[key]
+    tags: Any = record[key]
+    if not are_strings(tags):
+        raise RecordError(f"'{key}' is not a list of strings.")
     if "tokens" not in record or len(tags) != len(tokens):
         n_tokens = len(tokens) if "tokens" in record else "no"
         raise RecordError(f"there are {len(tags)} '{key}' for {n_tokens} 'tokens'. Write one for each token.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from spacy.tokens import Doc
@@ -15,17 +16,20 @@ def tag_spans(spans: Sequence[tuple[int, int, str]], tokens: Doc) -> tuple[list[
     RETURNS: the tags in IOB2; and a warning for each span that does not start and end with words or overlaps another.
         Its tokens have the tag "", missing, unless they belong to another span.
     """
+    starts = [token.idx for token in tokens]
+    ends = [token.idx + len(token) for token in tokens]
     tags = ["O"] * len(tokens)
     warnings = []
     for start, end, label in sorted(spans):
-        inside = [token.i for token in tokens if token.idx < end and start < token.idx + len(token)]
+        inside = range(bisect_right(ends, start), bisect_left(starts, end))
         text = tokens.text[start:end]
         span = f"the span {start}-{end} '{text}' {label}"
-        if tokens.char_span(start, end) is None or text != text.strip():
+        fits = bool(inside) and starts[inside[0]] == start and ends[inside[-1]] == end and text == text.strip()
+        if fits:
+            new_tags = [f"B-{label}"] + [f"I-{label}"] * (len(inside) - 1)
+        else:
             warnings.append(f"{span} does not start and end with words. The annotation of its tokens is missing.")
             new_tags = [""] * len(inside)
-        else:
-            new_tags = [f"B-{label}"] + [f"I-{label}"] * (len(inside) - 1)
         if all(tags[i] == "O" for i in inside):
             for i, tag in zip(inside, new_tags, strict=True):
                 tags[i] = tag

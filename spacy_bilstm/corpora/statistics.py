@@ -1,4 +1,4 @@
-"""Count the sentences, words, entities and categories of a corpus."""
+"""Count the documents, sentences, words, entities and categories of a corpus."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class CorpusStatistics:
     """The statistics of a corpus.
 
     n_docs, n_tokens, n_types, n_tags: number of docs, tokens, distinct words and distinct part-of-speech tags.
+    n_sentences: number of annotated sentence starts; 0 if sentences are not annotated.
     entities, categories: number of entities of each label, and of docs in each category (a score of at least 0.5).
     n_docs_with_missing_entities: number of docs with tokens that have no entity annotation.
     unseen_tokens, unseen_types: share of tokens and of distinct words that another corpus does not have, from 0 to 1;
@@ -21,6 +22,7 @@ class CorpusStatistics:
     """
 
     n_docs: int
+    n_sentences: int
     n_tokens: int
     n_types: int
     n_tags: int
@@ -33,24 +35,26 @@ class CorpusStatistics:
     def to_rows(self) -> list[tuple[str, str]]:
         """Return the statistics as the rows of a table.
 
-        RETURNS: the name and the value of each. Docs without entity annotation are left out if no doc or every doc is
-            such, as are shares of unseen words that are None.
+        RETURNS: the name and the value of each, without the shares of unseen words that are None.
         """
-        counts = [("Sentences", self.n_docs), ("Tokens", self.n_tokens), ("Types", self.n_types), ("Tags", self.n_tags)]
+        counts = [("Tokens", self.n_tokens), ("Types", self.n_types), ("Tags", self.n_tags)]
         counts += [(f"Entities {label}", n) for label, n in self.entities.items()]
-        if 0 < self.n_docs_with_missing_entities < self.n_docs:
-            counts.append(("Sentences with missing entities", self.n_docs_with_missing_entities))
+        if self.n_docs_with_missing_entities:
+            counts.append(("Documents with missing entities", self.n_docs_with_missing_entities))
         counts += [(f"Category {label}", n) for label, n in self.categories.items()]
         shares = [("Unseen tokens", self.unseen_tokens), ("Unseen types", self.unseen_types)]
-        return [(name, f"{n:,}") for name, n in counts] + [
-            (name, f"{100 * share:.1f} %") for name, share in shares if share is not None
+        return [
+            ("Documents", f"{self.n_docs:,}"),
+            ("Sentences", f"{self.n_sentences:,}" if self.n_sentences else "not annotated"),
+            *((name, f"{n:,}") for name, n in counts),
+            *((name, f"{100 * share:.1f} %") for name, share in shares if share is not None),
         ]
 
 
 def count_corpus(docs: Sequence[Doc], seen_words: Collection[str] | None = None) -> CorpusStatistics:
-    """Count the sentences, words, entities and categories of a corpus.
+    """Count the documents, sentences, words, entities and categories of a corpus.
 
-    docs: the corpus, one doc per sentence or text, with at least one token.
+    docs: the corpus, with at least one token.
     seen_words: the words of another corpus, such as the one that a pipeline is trained on.
     RETURNS: the statistics.
     """
@@ -63,6 +67,7 @@ def count_corpus(docs: Sequence[Doc], seen_words: Collection[str] | None = None)
     unseen = None if seen_words is None else {word: n for word, n in words.items() if word not in seen_words}
     return CorpusStatistics(
         n_docs=len(docs),
+        n_sentences=_count_sentences(docs),
         n_tokens=words.total(),
         n_types=len(words),
         n_tags=len({token.tag_ for doc in docs for token in doc if token.tag_}),
@@ -72,3 +77,10 @@ def count_corpus(docs: Sequence[Doc], seen_words: Collection[str] | None = None)
         unseen_tokens=None if unseen is None else sum(unseen.values()) / words.total(),
         unseen_types=None if unseen is None else len(unseen) / len(words),
     )
+
+
+def _count_sentences(docs: Sequence[Doc]) -> int:
+    """Count the annotated sentences; spaCy takes a doc with a single token for annotated."""
+    if not any(len(doc) > 1 and doc.has_annotation("SENT_START") for doc in docs):
+        return 0
+    return sum(int((doc.to_array("SENT_START") == 1).sum()) for doc in docs if doc.has_annotation("SENT_START"))

@@ -12,6 +12,7 @@ from .conllu import UNKNOWN, Sentence, Word, read_sentences
 from .corpus_file import CorpusFile
 from .docs import AnnotatedText
 from .merge import merge_entities
+from .misc_entities import assign_entities
 from .tags import Scheme, join_tags, remove_entity
 
 
@@ -26,12 +27,14 @@ def read_treebank(
 
     file: the file, which records the problems.
     nlp: not used; the file has its own tokens.
-    scheme: the scheme of the tags in `entities`; None detects it. CoNLL-U files themselves are read as IOB2.
+    scheme: the scheme of the entity tags; None detects it.
     entities: a file in columns whose entities replace those of the CoNLL-U file.
     RETURNS: the sentences without errors, in order.
     """
     sentences = list(read_sentences(file))
-    if entities is not None:
+    if entities is None:
+        assign_entities(sentences, file, scheme)
+    else:
         merge_entities(sentences, read_tagged_sentences(entities, scheme), file, entities)
     for sentence in file.track(sentences, "Convert"):
         yield annotate(sentence, file)
@@ -66,6 +69,9 @@ def annotate(sentence: Sentence, file: CorpusFile) -> AnnotatedText:
         deps=["ROOT" if token.deprel == "root" else token.deprel for token in tokens] if has_tree else None,
         sent_starts=None if has_tree else [i == 0 for i in range(len(tokens))],
         text=sentence.comments.get("text"),
+        starts_document=sentence.starts_document,
+        starts_paragraph=sentence.starts_paragraph,
+        space_after=tokens[-1].space_after,
     )
 
 

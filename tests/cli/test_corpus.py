@@ -42,7 +42,14 @@ def treebank(tmp_path: Path) -> Path:
 def test_the_statistics_are_printed(treebank: Path, tmp_path: Path) -> None:
     result = run(treebank, tmp_path / "out.spacy", "--lang", "en")
     assert result.exit_code == 0, result.output
-    assert read_table(result) == {"Sentences": "2", "Tokens": "3", "Types": "3", "Tags": "3"}
+    assert read_table(result) == {
+        "Documents": "2",
+        "Sentences": "2",
+        "Tokens": "3",
+        "Types": "3",
+        "Tags": "3",
+        "Documents with missing entities": "2",
+    }
     assert "Wrote" in result.output
 
 
@@ -53,7 +60,7 @@ def test_every_option_has_its_effect(treebank: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert f"{tmp_path / 'in.iob2'}, line 5: word 1 is 'Why?' here and 'Why' in the treebank" in printed(result)
     table = read_table(result)
-    assert table["Entities LOC"] == table["Sentences with missing entities"] == "1"
+    assert table["Entities LOC"] == table["Documents with missing entities"] == "1"
     assert table["Entities X, read as outside"] == "1"
     assert table["Unseen tokens"] == "0.0 %"
     docs = DocBin().from_disk(tmp_path / "out.spacy").get_docs(spacy.blank("en").vocab)
@@ -93,6 +100,9 @@ def test_errors_are_printed_and_nothing_is_written(tmp_path: Path, text: str, me
     [
         (["--format", "columns", "--entities", "in.iob2"], "into a corpus in CoNLL-U only"),
         (["--lang", "nonesuch"], "no language 'nonesuch'"),
+        (["--lang", "../en"], "no language '../en'"),
+        (["--lang", "punctuation"], "no language 'punctuation'"),
+        (["--against", "in.iob2"], "in.iob2 is not in spaCy's binary format"),
     ],
 )
 def test_incorrect_options_are_printed(
@@ -102,3 +112,29 @@ def test_incorrect_options_are_printed(
     result = run(treebank, tmp_path / "out.spacy", *options)
     assert result.exit_code == 1
     assert message in printed(result)
+
+
+def test_sentences_are_grouped_on_request(treebank: Path, tmp_path: Path) -> None:
+    single = run(treebank, tmp_path / "single.spacy")
+    assert "Every document has one sentence" in printed(single)
+    grouped = run(treebank, tmp_path / "grouped.spacy", "-n", "2")
+    assert read_table(grouped)["Documents"] == "1"
+    assert "Every document has one sentence" not in printed(grouped)
+    (doc,) = DocBin().from_disk(tmp_path / "grouped.spacy").get_docs(spacy.blank("en").vocab)
+    assert doc.text == "Rio? Why"
+
+
+def test_a_corpus_without_annotation_is_a_warning_after_the_table(tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text('[{"text": "Ada left.", "persons": [[0, 3]]}]', encoding="utf8")
+    result = run(tmp_path / "in.json", tmp_path / "out.spacy")
+    assert result.exit_code == 0
+    table, warnings = printed(result).split("Documents with missing entities 1")
+    assert "annotat" not in table.replace("Sentences not annotated", "")
+    assert "keys look like annotation and are not read (in how many records): 'persons' (1)" in warnings
+    assert "Nothing is annotated" in warnings
+
+
+def test_an_unwritable_target_is_printed(treebank: Path) -> None:
+    result = run(treebank, treebank / "out.spacy")
+    assert result.exit_code == 1
+    assert "can't be written" in printed(result)

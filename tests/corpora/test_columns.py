@@ -2,12 +2,15 @@
 
 import pytest
 import spacy
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy.tokens import Doc
 
 from spacy_bilstm.corpora.columns import TaggedSentence, read_columns, read_tagged_sentences
 from spacy_bilstm.corpora.corpus_file import CorpusFile
 from spacy_bilstm.corpora.docs import make_doc
 from spacy_bilstm.corpora.problems import Problems
+from spacy_bilstm.util.lines import split_lines
 
 NLP = spacy.blank("en")
 PLAIN = "Ann\tB-PER\nsleeps\tO\n\t\n#Rio\tB-LOC\n\n"
@@ -36,8 +39,12 @@ def read_docs(text: str) -> tuple[list[Doc | None], Problems]:
         (NUMBERED, [["Ann", "sleeps"], ["Rio", "!"]], [["B-PER", "O"], ["B-LOC", "O"]]),
         ("# O\n1 O\n2 O\na I-X\n", [["#", "1", "2", "a"]], [["O", "O", "O", "B-X"]]),
         ("\n\n", [], []),
+        ("# id 1\tdomain=en\nada _ _ B-PER\nleft _ _ O\n\n", [["ada", "left"]], [["B-PER", "O"]]),
+        ("Ann  B-PER \nleft\t O\nRio B-LOC\n", [["Ann", "left", "Rio"]], [["B-PER", "O", "B-LOC"]]),
+        ("New York\tB-LOC\nbig \tO\n", [["New York", "big"]], [["B-LOC", "O"]]),
+        ("10\u00a0000 B-MONEY\n\u00a0 O\n", [["10\u00a0000", "\u00a0"]], [["B-MONEY", "O"]]),
     ],
-    ids=["plain", "four columns", "numbered", "tokens like comments", "empty"],
+    ids=["plain", "four columns", "numbered", "tokens like comments", "empty", "MultiCoNER", "mixed", "tabs", "NBSP"],
 )
 def test_the_layout_is_detected(text: str, words: list[list[str]], tags: list[list[str]]) -> None:
     sentences, problems = read(text)
@@ -69,7 +76,7 @@ def test_a_text_that_the_words_do_not_spell_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\tO\nb\tO\nc\n", "x.iob2, line 3: the token 'c' has no tag"),
+        ("a\tO\nb\tO\nc\t\n", "x.iob2, line 3: the token 'c' has no tag"),
         ("a\tO\nb\tO\nc\tX\n", "x.iob2, line 3: 'X' is not an entity tag"),
         ("a\tB-X\nb\tO\nc\tI-X\n", "x.iob2, line 3: 'I-X' follows 'O'"),
     ],
@@ -85,6 +92,14 @@ def test_invalid_annotation_is_a_warning_and_missing(text: str, message: str) ->
     ("text", "message"),
     [
         ("Ann NNP\nsleeps VBZ\n", "x.iob2, line 1: no column contains entity tags"),
+        ("# a = b\n\nAnn NNP\n", "x.iob2, line 3: no column contains entity tags"),
+        ("Ada B-PER\nleft O\n\t O\nLeeds B-LOC\n", "x.iob2, line 3: this row has 1 column, but most rows have 2."),
+        (
+            "a\tO\nb\tO\nc\n",
+            "x.iob2, line 3: this row has 1 column, but most rows have 2. Separate",
+        ),
+        ("a\tO\nb\tO\tx\nc\tO\n", "x.iob2, line 2: this row has 3 columns, but most rows have 2."),
+        ("a O\nb O\n# A O\n", "x.iob2, line 3: this row has 3 columns, but most rows have 2."),
         ("Ann\tO\n\tO\n", "x.iob2, line 2: this row has no token"),
         ("Ann\tO\n\n\tO\n", "x.iob2, line 3: this row has no token"),
     ],
@@ -92,3 +107,29 @@ def test_invalid_annotation_is_a_warning_and_missing(text: str, message: str) ->
 def test_a_row_or_file_that_cannot_be_read_is_an_error(text: str, message: str) -> None:
     _, problems = read_docs(text)
     assert [str(error)[: len(message)] for error in problems.errors] == [message]
+
+
+def test_every_row_with_another_number_of_columns_is_an_error() -> None:
+    text = "He _ O O\nmet _ O O\nDe La Cruz _ O I-PER\nin _ O O\nNew York _ O I-LOC\n. _ O O\n"
+    _, problems = read(text)
+    assert [(error.line, error.message.split(",")[0]) for error in problems.errors] == [
+        (3, "this row has 6 columns"),
+        (5, "this row has 5 columns"),
+    ]
+    assert "no token may contain one" in problems.errors[0].message
+
+
+# Any token that a column can hold: no tab, no line end, no space at its ends; "#" and digits mean more than a token.
+tokens = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\r#"), min_size=1).filter(
+    lambda word: word.strip(" ") == word and not word[0].isdigit() and not word.startswith("-DOCSTART-")
+)
+sentences = st.lists(st.tuples(tokens, st.sampled_from(["O", "B-X", "B-Y z"])), min_size=1, max_size=5)
+
+
+@given(st.lists(sentences, min_size=1, max_size=4), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_any_words_and_tags_are_read_as_they_were_written(corpus: list[list[tuple[str, str]]], end: str) -> None:
+    text = (end * 2).join(end.join("\t".join(row) for row in sentence) for sentence in corpus)
+    file = CorpusFile("x.iob2", split_lines(text))
+    found = [[*zip(sentence.words, sentence.tags, strict=True)] for sentence in read_tagged_sentences(file)]
+    assert found == corpus
+    assert file.problems == Problems()

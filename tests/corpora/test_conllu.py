@@ -33,7 +33,7 @@ def test_words_comments_and_multiword_tokens_are_read() -> None:
     assert sentence.comments == {"sent_id": "1", "text": "They don't leave Rio."}
     assert [word.form for word in sentence.words] == ["They", "do", "n't", "leave", "Rio", "."]
     assert [word.line for word in sentence.words] == [3, 5, 6, 7, 9, 10]
-    assert [word.entity for word in sentence.words] == ["O", "O", "O", "O", "B-LOC", "O"]
+    assert [word.misc.get("NER") for word in sentence.words] == ["O", "O", "O", "O", "B-LOC", "O"]
     assert sentence.multiword_tokens == [(2, 3, "don't", True)]
 
 
@@ -42,9 +42,18 @@ def test_words_comments_and_multiword_tokens_are_read() -> None:
     [
         ("1\ta\n", "x.conllu, line 1: this line has 2 columns. CoNLL-U needs 10"),
         (SENTENCE.replace("\tthey\t", "\t\t"), "line 3: a column is empty"),
-        (SENTENCE.replace("5\tRio", "x\tRio"), "line 9: the id 'x' or the head '4' is not a number"),
+        (SENTENCE.replace("5\tRio", "x\tRio"), "line 9: the id 'x' is not a number"),
+        (SENTENCE.replace("5\tRio", "05\tRio"), "line 9: the id '05' is not a number"),
+        (SENTENCE.replace("5\tRio", "²\tRio"), "line 9: the id '²' is not a number"),
+        (SENTENCE.replace("2-3\t", "2-3-4\t"), "line 4: the id '2-3-4' is not a number"),
+        (SENTENCE.replace("\t0\troot", "\t00\troot"), "line 7: the head '00' is not a number"),
+        (SENTENCE.replace("\t0\troot", "\t-1\troot"), "line 7: the head '-1' is not a number"),
         (SENTENCE.replace("5\tRio", "7\tRio"), "line 9: the id is 7 instead of 5"),
         (SENTENCE.replace("2-3\t", "2-9\t"), "line 1: the multiword token 'don't' has the range 2-9"),
+        (
+            SENTENCE.replace("2-3\t", "2-3" + "\tx" * 9 + "\n3-4\t"),
+            "line 1: the multiword tokens 'x' and 'don't' share word 3",
+        ),
         ("# text = a\n\n", "line 1: this sentence has no words"),
     ],
 )
@@ -56,18 +65,28 @@ def test_an_unreadable_sentence_is_an_error_and_the_next_one_is_read(text: str, 
     assert "2 columns" in str(last)
 
 
+@pytest.mark.parametrize("feats", ["np|ant", "A=1|b", "|", "A=", "=1", "A=1|"])
+def test_features_that_are_not_pairs_are_missing(feats: str) -> None:
+    (sentence,), problems = read(SENTENCE.replace("Case=Nom|Number=Plur", feats))
+    (warning,) = problems.warnings
+    assert str(warning).startswith(f"x.conllu, line 3: the features '{feats}' are not like Case=Nom|Number=Sing")
+    assert [word.feats for word in sentence.words] == ["_", "_", "_", "VerbForm=Inf", "_", "_"]
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("comment", "document", "paragraph"),
     [
-        (SENTENCE.replace("B-LOC", "LOC"), "line 9: 'LOC' is not an entity tag"),
-        (SENTENCE.replace("B-LOC", "I-LOC"), "line 9: 'I-LOC' follows 'O', so its entity has no start"),
+        ("newdoc", True, False),
+        ("newdoc id = x", True, False),
+        ("newpar id = x", False, True),
+        ("newpar", False, True),
+        ("newpar_block = head (1 s)", False, False),
+        ("text = newdoc", False, False),
     ],
 )
-def test_an_invalid_entity_tag_is_missing(text: str, message: str) -> None:
-    (sentence,), problems = read(text)
-    (warning,) = problems.warnings
-    assert message in str(warning)
-    assert [word.entity for word in sentence.words] == ["O", "O", "O", "O", "", "O"]
+def test_comments_mark_documents_and_paragraphs(comment: str, document: bool, paragraph: bool) -> None:
+    (sentence,), _ = read(f"# {comment}\n{SENTENCE}")
+    assert (sentence.starts_document, sentence.starts_paragraph) == (document, paragraph)
 
 
 def test_an_unknown_part_of_speech_is_missing() -> None:

@@ -1,6 +1,8 @@
 """Conversion: corpora of all formats become Docs and files, and an unreadable corpus raises all its problems."""
 
 import os
+import zlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -45,8 +47,15 @@ def treebank(tmp_path: Path) -> Path:
 
 def test_the_docs_are_written_and_the_statistics_returned(treebank: Path, tmp_path: Path) -> None:
     result = convert(treebank, tmp_path / "new" / "out.spacy")
-    assert result.to_rows() == [("Sentences", "2"), ("Tokens", "8"), ("Types", "8"), ("Tags", "7")]
-    assert result.warnings == []
+    assert result.to_rows() == [
+        ("Documents", "2"),
+        ("Sentences", "2"),
+        ("Tokens", "8"),
+        ("Types", "8"),
+        ("Tags", "7"),
+        ("Documents with missing entities", "2"),
+    ]
+    assert [warning.message[:31] for warning in result.warnings] == ["Every document has one sentence"]
     assert [doc.text for doc in load(tmp_path / "new" / "out.spacy")] == ["They don't leave Rio.", "Why?"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.spacy"]
 
@@ -66,7 +75,7 @@ def test_nothing_is_printed(treebank: Path, tmp_path: Path, capfd: pytest.Captur
 def test_entities_of_another_file_are_merged(treebank: Path, tmp_path: Path) -> None:
     entities = tmp_path / "in.iob2"
     corpus = read_corpus(treebank, entities=entities)
-    (warning,) = corpus.warnings
+    (warning,) = [warning for warning in corpus.warnings if warning.line]
     assert str(warning).startswith(f"{entities}, line 9: word 1 is 'Why?' here and 'Why' in the treebank.")
     first, second = corpus.docs
     assert [(ent.text, ent.label_) for ent in first.ents] == [("do", "X"), ("Rio", "LOC")]
@@ -83,7 +92,7 @@ def test_ignored_labels_are_read_as_outside_and_counted(treebank: Path, tmp_path
     assert result.ignored_entities == {"X": 1, "Y": 0}
     assert result.to_rows()[-4:] == [
         ("Entities LOC", "1"),
-        ("Sentences with missing entities", "1"),
+        ("Documents with missing entities", "1"),
         ("Entities X, read as outside", "1"),
         ("Entities Y, read as outside", "0"),
     ]
@@ -106,7 +115,7 @@ def test_a_format_and_a_scheme_can_be_chosen(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text("Ann I-PER\nRio B-LOC\nMay B-X\n", encoding="utf8")
     corpus = read_corpus(tmp_path / "in.jsonl", input_format="columns", scheme="iob1")
     assert [ent.label_ for ent in corpus.docs[0].ents] == ["PER", "LOC", "X"]
-    assert corpus.warnings == []
+    assert [warning for warning in corpus.warnings if warning.line] == []
 
 
 def test_words_are_compared_with_another_corpus(treebank: Path, tmp_path: Path) -> None:
@@ -152,6 +161,120 @@ def test_arguments_that_do_not_fit_are_refused(treebank: Path, tmp_path: Path) -
         read_corpus(treebank, input_format="xml")
     with pytest.raises(ValueError, match="'bio' is not a valid Scheme"):
         read_corpus(treebank, scheme="bio")
+    with pytest.raises(ValueError, match="A document can't have 0 sentences"):
+        read_corpus(treebank, sentences_per_doc=0)
+
+
+def write_groups(path: Path, marks: str) -> Path:
+    """Write a treebank of five sentences; the marks are d for a new document, p for a new paragraph, - for none."""
+    comments = {"d": "# newdoc\n", "p": "# newpar\n", "-": ""}
+    sentences = (
+        f"{comments[mark]}# sent_id = {i}\n"
+        f"1\t{i}\t_\t_\t_\t_\t0\troot\t_\tSpaceAfter=No\n2\t.\t_\t_\t_\t_\t1\tx\t_\t_\n"
+        for i, mark in enumerate(marks)
+    )
+    path.write_text("\n".join(sentences), encoding="utf8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("marks", "sentences_per_doc", "texts"),
+    [
+        ("-----", None, ["0.", "1.", "2.", "3.", "4."]),
+        ("d--d-", None, ["0. 1. 2.", "3. 4."]),
+        ("p-p--", None, ["0. 1.", "2. 3. 4."]),
+        ("dpp-d", None, ["0. 1. 2. 3.", "4."]),
+        ("--d--", None, ["0. 1.", "2. 3. 4."]),
+        ("-----", 2, ["0. 1.", "2. 3.", "4."]),
+        ("-----", 9, ["0. 1. 2. 3. 4."]),
+        ("d--d-", 2, ["0. 1.", "2.", "3. 4."]),
+        ("d--d-", 1, ["0.", "1.", "2.", "3.", "4."]),
+    ],
+)
+def test_sentences_are_grouped_into_documents(
+    tmp_path: Path, marks: str, sentences_per_doc: int | None, texts: list[str]
+) -> None:
+    path = write_groups(tmp_path / "in.conllu", marks)
+    result = convert(path, tmp_path / "out.spacy", sentences_per_doc=sentences_per_doc)
+    docs = load(tmp_path / "out.spacy")
+    assert [doc.text for doc in docs] == texts
+    assert [sentence.text for doc in docs for sentence in doc.sents] == ["0.", "1.", "2.", "3.", "4."]
+    assert result.to_rows()[:2] == [("Documents", str(len(texts))), ("Sentences", "5")]
+    warned = any("Every document has one sentence" in warning.message for warning in result.warnings)
+    assert warned == (len(texts) == 5)
+
+
+def test_entities_of_another_file_are_merged_into_documents(tmp_path: Path) -> None:
+    path = write_groups(tmp_path / "in.conllu", "d--d-")
+    (tmp_path / "in.iob2").write_text("".join(f"# sent_id = {i}\n{i} B-X\n. O\n\n" for i in (3, 1, 0, 4, 2)))
+    corpus = read_corpus(path, entities=tmp_path / "in.iob2")
+    assert [[ent.text for ent in doc.ents] for doc in corpus.docs] == [["0", "1", "2"], ["3", "4"]]
+    assert corpus.warnings == []
+
+
+def test_texts_of_a_json_file_are_joined_on_request_unless_they_have_categories(tmp_path: Path) -> None:
+    lines = '{"tokens": ["Ann", "left"], "ner_tags": ["B-X", "O"]}\n{"tokens": ["No", "."], "ner_tags": ["O", "O"]}\n'
+    (tmp_path / "in.jsonl").write_text(lines)
+    (doc,) = read_corpus(tmp_path / "in.jsonl", sentences_per_doc=2).docs
+    assert (doc.text, [ent.text for ent in doc.ents]) == ("Ann left No .", ["Ann"])
+    (tmp_path / "in.jsonl").write_text(lines + '{"text": "a", "cats": {"X": 1}}\n{"text": "b"}\n')
+    with pytest.raises(CorpusReadError, match="line 3: categories belong to a whole text"):
+        read_corpus(tmp_path / "in.jsonl", sentences_per_doc=2)
+
+
+def test_a_corpus_without_annotation_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "Ada left.", "persons": [[0, 3, "PER"]], "topics": []}\n' * 2)
+    messages = [str(warning) for warning in convert(tmp_path / "in.jsonl", tmp_path / "out.spacy").warnings]
+    assert messages[0].endswith("not read (in how many records): 'persons' (2).")
+    assert f"{tmp_path / 'in.jsonl'}: Nothing is annotated" in messages[1]
+
+
+@pytest.mark.parametrize("target", ["in.conllu", "in.iob2", "train.spacy", "other.conllu", "link.spacy"])
+def test_no_other_file_is_overwritten(treebank: Path, tmp_path: Path, target: str) -> None:
+    convert(treebank, tmp_path / "train.spacy")
+    (tmp_path / "other.conllu").write_text("precious")
+    (tmp_path / "link.spacy").symlink_to(treebank)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="Choose another target"):
+        convert(treebank, tmp_path / target, entities=tmp_path / "in.iob2", against=tmp_path / "train.spacy")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_unwritable_target_is_refused_before_the_corpus_is_read(tmp_path: Path) -> None:
+    (tmp_path / "in.conllu").write_text("not a treebank")
+    with pytest.raises(OSError, match="can't be written"):
+        convert(tmp_path / "in.conllu", tmp_path / "in.conllu" / "out.spacy")
+
+
+@pytest.mark.parametrize(
+    ("lang", "package"), [("ja", "sudachipy"), ("ko", "natto-py"), ("th", "pythainlp"), ("vi", "pyvi")]
+)
+def test_the_missing_package_of_a_language_is_named(treebank: Path, lang: str, package: str) -> None:
+    if find_spec(package.split("-")[0]):
+        pytest.skip(f"{package} is installed")
+    with pytest.raises(ValueError, match=f"tokenizer for '{lang}' needs a package .* pip install {package}"):
+        read_corpus(treebank, lang=lang)
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"1\ta\n", zlib.compress(b"x"), zlib.compress(b"\x93\x01\x02\x03")])
+def test_a_damaged_spacy_file_to_compare_with_is_refused(treebank: Path, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "train.spacy").write_bytes(data)
+    with pytest.raises(ValueError, match=r"train\.spacy is not in spaCy's binary format"):
+        convert(treebank, tmp_path / "out.spacy", against=tmp_path / "train.spacy")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("in.jsonl", '{"text": "' + "a " * 500_001 + '"}'),
+        ("in.conllu", "".join(f"{i}\t{'a' * 999}\t_\t_\t_\t_\t_\t_\t_\t_\n" for i in range(1, 1002))),
+        ("in.iob2", "".join(f"{'a' * 999_999} O\n\n\n" if i == 1 else "a O\n\n" for i in range(4))),
+    ],
+)
+def test_a_text_that_spacys_pipelines_refuse_is_an_error_with_its_line(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(CorpusReadError, match=r"line 1: (this text|the document that starts here) has 1,00\d,\d+ char"):
+        read_corpus(tmp_path / name)
 
 
 @needs_corpora
@@ -161,7 +284,9 @@ def test_english_ewt_keeps_the_text_of_its_sentences_and_gains_entities() -> Non
     corpus = read_corpus(treebank, entities=entities)
     assert len(corpus.warnings) == 3
     lines = treebank.read_text(encoding="utf8").split("\n")
-    assert [doc.text for doc in corpus.docs] == [line[9:] for line in lines if line.startswith("# text = ")]
+    texts = [line[9:] for line in lines if line.startswith("# text = ")]
+    assert [sentence.text for doc in corpus.docs for sentence in doc.sents] == texts
+    assert len(corpus.docs) == sum(line.startswith("# newdoc") for line in lines)
     assert {ent.label_ for doc in corpus.docs for ent in doc.ents} == {"PER", "LOC", "ORG"}
     tagged = entities.read_text(encoding="utf8").count("\tB-")
     assert tagged - 10 <= sum(len(doc.ents) for doc in corpus.docs) <= tagged
@@ -171,7 +296,7 @@ def test_english_ewt_keeps_the_text_of_its_sentences_and_gains_entities() -> Non
 def test_wnut17_is_read_without_a_problem() -> None:
     path = Path(CORPORA or "") / "WNUT17" / "emerging.dev.conll"
     corpus = read_corpus(path)
-    assert corpus.warnings == []
+    assert [warning for warning in corpus.warnings if warning.line] == []
     rows = [line for line in path.read_text(encoding="utf8").split("\n") if line.strip()]
     assert [token.text for doc in corpus.docs for token in doc] == [row.split("\t")[0] for row in rows]
     assert sum(len(doc.ents) for doc in corpus.docs) == sum(row.split("\t")[1].startswith("B-") for row in rows)

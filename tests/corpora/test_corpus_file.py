@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from spacy_bilstm.corpora.corpus_file import CorpusFile
 from spacy_bilstm.corpora.problems import Problem, Problems
 
@@ -22,11 +24,20 @@ def test_characters_that_tokens_may_contain_do_not_end_a_line(tmp_path: Path) ->
     assert read(tmp_path / "x", f"{text}\n".encode()).lines == [text, ""]
 
 
-def test_a_file_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
-    file = read(tmp_path / "x", b"a\n\xe4\n")
+@pytest.mark.parametrize("data", [b"a\n\xe4\n", b"a\r\xe4\r", b"\xef\xbb\xbfa\r\n\xe4"])
+def test_a_file_that_is_not_utf8_is_an_error(tmp_path: Path, data: bytes) -> None:
+    file = read(tmp_path / "x", data)
     assert file.lines == []
     (error,) = file.problems.errors
     assert str(error).startswith(f"{tmp_path / 'x'}, line 2: this line is not UTF-8")
+
+
+def test_line_ends_of_old_macs_end_a_line(tmp_path: Path) -> None:
+    assert read(tmp_path / "x", b"a\tO\r\rb\tO\r").lines == ["a\tO", "", "b\tO", ""]
+
+
+def test_a_problem_of_the_whole_file_has_no_line() -> None:
+    assert str(Problem("x", None, "a")) == "x: a"
 
 
 def test_files_of_one_corpus_share_their_problems() -> None:

@@ -9,16 +9,28 @@ from spacy_bilstm.corpora.formats import FORMATS, Format, describe_default_forma
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("x.conllu", Format.conllu), ("x.jsonl", Format.jsonl), ("x.conll", Format.columns), ("x", Format.columns)],
+    [
+        ("x.conllu", Format.conllu),
+        ("x.jsonl", Format.jsonl),
+        ("x.json", Format.jsonl),
+        ("x.JSON", Format.jsonl),
+        ("x.conll", Format.columns),
+        ("x", Format.columns),
+    ],
 )
 def test_the_suffix_tells_the_format(name: str, expected: Format) -> None:
     assert detect_format(Path(name)) is expected
 
 
-def test_every_format_has_a_reader_and_a_suffix_of_its_own() -> None:
+def test_every_format_has_a_reader_and_suffixes_of_its_own() -> None:
     assert set(FORMATS) == set(Format)
-    assert len({entry.suffix for entry in FORMATS.values()}) == len(FORMATS)
+    suffixes = [suffix for entry in FORMATS.values() for suffix in entry.suffixes]
+    assert len(suffixes) == len(set(suffixes))
+    assert [name for name, entry in FORMATS.items() if not entry.suffixes] == [Format.columns]
 
 
 def test_the_defaults_are_described() -> None:
-    assert describe_default_formats() == "By default conllu for .conllu, jsonl for .jsonl, columns for all others"
+    assert (
+        describe_default_formats()
+        == "By default conllu for .conllu, jsonl for .jsonl and .json, columns for all others"
+    )

@@ -84,7 +84,10 @@ def test_a_line_that_was_not_accepted_is_skipped_with_a_warning() -> None:
     [
         ("{", "this line is not JSON"),
         ("[]", "this line is not a JSON object"),
-        ('{"tokens": ["a"], "tags": [3]}', "'tags' is not a list of strings"),
+        ('{"tokens": ["a"], "tags": [null]}', "'tags' is not a list of strings"),
+        ('{"text": "\\ud83d"}', "this line is not JSON: \\ud83d is half of a character"),
+        ('{"text": "a", "cats": {"X": NaN}}', "this line is not JSON: NaN is not a JSON number"),
+        ("[" * 100_000, "this line is not JSON: maximum recursion depth"),
         ("{}", "there is neither 'text' nor 'tokens'"),
     ],
 )
@@ -106,3 +109,26 @@ def test_any_text_keeps_its_characters_and_any_span_its_tokens(text: str, data: 
         assert [tag != "O" for tag in entity_tags(doc)] == touched
         assert bool(doc.ents) != bool(problems.warnings)
     assert bool(docs) == bool(text.strip())
+
+
+# The entities of a text: pieces of one or more words, each with a label, or "" outside.
+words = st.text("Aé🙂'\u00a0\u2028\\\"", min_size=1, max_size=4)
+pieces = st.tuples(st.lists(words, min_size=1, max_size=3), st.sampled_from(["", "", "X", "Y z"]))
+
+
+@given(st.lists(pieces, min_size=1, max_size=5))
+def test_any_doc_is_read_as_it_was_written(content: list[tuple[list[str], str]]) -> None:
+    tokens = [word for piece, _ in content for word in piece]
+    tags = [f"{'I' if i else 'B'}-{label}" if label else "O" for piece, label in content for i in range(len(piece))]
+    gold = Doc(NLP.vocab, words=tokens, spaces=[True] * (len(tokens) - 1) + [False], ents=tags)
+    if not gold.text.strip():
+        return
+    as_tokens = {"tokens": tokens, "tags": tags}
+    spans = [[ent.start_char, ent.end_char, ent.label_] for ent in gold.ents]
+    as_text = {"text": gold.text, "tokens": tokens, "spans": spans}
+    docs, problems = read(as_tokens, as_text)
+    unread = [ent for ent in gold.ents if ent.text != ent.text.strip()]  # Spans that start or end with a space.
+    assert len(problems.warnings) == len(unread)
+    for doc in docs[: 1 if unread else 2]:
+        assert doc.text == gold.text
+        assert entity_tags(doc) == entity_tags(gold)

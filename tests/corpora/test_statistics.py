@@ -1,5 +1,6 @@
 """Statistics: what is counted, and which rows the table has."""
 
+import pytest
 import spacy
 from spacy.tokens import Doc
 
@@ -26,8 +27,21 @@ def test_unseen_words_are_shares_of_tokens_and_of_types() -> None:
     assert statistics.to_rows()[-2:] == [("Unseen tokens", "50.0 %"), ("Unseen types", "33.3 %")]
 
 
-def test_docs_without_entity_annotation_have_a_row_only_if_others_have_it() -> None:
+@pytest.mark.parametrize("n_annotated", [0, 1])
+def test_docs_with_missing_entities_have_a_row_also_if_all_entities_are_missing(n_annotated: int) -> None:
     annotated, plain = Doc(VOCAB, words=["a"], ents=["O"]), Doc(VOCAB, words=["a"])
-    row = ("Sentences with missing entities", "1")
-    assert row in count_corpus([annotated, plain]).to_rows()
-    assert row not in count_corpus([plain]).to_rows()
+    row = ("Documents with missing entities", "1")
+    assert row in count_corpus([annotated] * n_annotated + [plain]).to_rows()
+    assert row[0] not in dict(count_corpus([annotated]).to_rows())
+
+
+def test_documents_and_sentences_are_counted() -> None:
+    two = Doc(VOCAB, words=["a", "b", "c"], sent_starts=[True, False, True])
+    parsed = Doc(VOCAB, words=["a", "b"], heads=[0, 0], deps=["ROOT", "x"])
+    rows = count_corpus([two, parsed, Doc(VOCAB, words=["a"])]).to_rows()
+    assert rows[:2] == [("Documents", "3"), ("Sentences", "4")]
+
+
+def test_sentences_that_are_not_annotated_are_not_counted() -> None:
+    rows = count_corpus([Doc(VOCAB, words=["a", "b"]), Doc(VOCAB, words=["a"])]).to_rows()
+    assert rows[:2] == [("Documents", "2"), ("Sentences", "not annotated")]
