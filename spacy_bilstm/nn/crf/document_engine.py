@@ -49,11 +49,11 @@ class DocumentEngine:
         return torch.from_numpy(tags), torch.from_numpy(score)
 
     def k_best(self, k: int) -> tuple[Tensor, Tensor]:
-        """Return the k best tag sequences and their scores, from torch: too rarely needed for a second version."""
+        """Return the k best tag sequences and their scores. This is too rarely needed for a version in NumPy."""
         return self.batch_engine.k_best(k)
 
     def forward_backward(self) -> DocumentPosterior | BatchPosterior:
-        """Run the forward-backward algorithm, in torch's log space if the scores differ by too much."""
+        """Run the forward-backward algorithm, in torch if the scores differ by too much for probabilities."""
         return DocumentPosterior.build(self.document) or self.batch_engine.forward_backward()
 
 
@@ -173,7 +173,7 @@ class _Potentials(NamedTuple):
 
     @classmethod
     def build(cls, scores: DocumentScores) -> _Potentials | None:
-        """Return None if no tag sequence is allowed because all scores of a kind are -inf, or if scores are nan."""
+        """Return None if scores are nan, or if all scores of a kind are -inf and so no tag sequence is allowed."""
         peaks = scores.emissions.max(1, keepdims=True)
         if not numpy.isfinite(peaks).all():
             return None
@@ -193,9 +193,9 @@ class _Potentials(NamedTuple):
 
 
 def _run_forward(potentials: _Potentials) -> tuple[Floats, list[float]]:
-    """Return the forward message of each token, and the totals of all messages before they were divided by these.
+    """Return the forward message of each token, which sums up to 1, and the total that it was divided by.
 
-    The last total is that of the document's end. If a total is 0, no tag sequence is allowed or messages underflow.
+    The last total is that of the document's end. If a total is 0, no tag sequence is allowed or a message underflowed.
     """
     forward = numpy.zeros(potentials.emissions.shape, potentials.emissions.dtype)
     totals = []
@@ -213,7 +213,7 @@ def _run_forward(potentials: _Potentials) -> tuple[Floats, list[float]]:
 
 
 def _run_backward(potentials: _Potentials) -> tuple[Floats, list[float]]:
-    """Return the backward message of each token, and the totals of all messages. See `_run_forward`."""
+    """Return the backward message of each token, and the totals that all but the last one were divided by."""
     backward = numpy.zeros(potentials.emissions.shape, potentials.emissions.dtype)
     backward[-1] = message = potentials.end
     totals = []
