@@ -21,18 +21,16 @@ def build_pretrain_bilm_v1(
     """Pretrain a tok2vec as a forward and a backward language model; replaces `spacy.PretrainCharacters.v1`.
 
     The state of the forward direction at a token predicts the next word, that of the backward direction the word before
-    (Peters et al. 2018). The model reads both states before the encoder's layer norm, so neither has seen the word that
-    it predicts. Four independent hashes put each word's ORTH into buckets, and the model predicts all four (Medini et
-    al. 2019), so the cost is the same for any vocabulary.
+    (Peters et al. 2018). The model reads them before the encoder's layer norm, so neither has seen the word it
+    predicts. Four independent hashes put each word's ORTH into buckets, and the model predicts all four (Medini et al.
+    2019), so the cost is the same for any vocabulary.
 
     maxout_pieces: number of linear maps whose maximum is the hidden layer between states and prediction, >= 1.
     hidden_size: width of the hidden layer, >= 1.
-    n_buckets: number of buckets of each of the four hashes, >= 2. More buckets distinguish more words, at a higher
-        cost.
+    n_buckets: number of buckets of each of the four hashes, >= 2. More buckets distinguish more words but cost more.
     RETURNS: a function that takes the vocab and the tok2vec, and returns the model that `spacy pretrain` trains. The
         tok2vec needs one bidirectional layer of `spacy-bilstm.RecurrentEncoder.v1` that concatenates its directions, on
-        an embedding that computes each token's vector from that token alone. The function raises a ValueError for other
-        tok2vecs.
+        an embedding that reads each token alone. The function raises a ValueError for other tok2vecs.
     RAISES: ValueError for a number outside its range.
     """
     sizes = {"maxout_pieces": (maxout_pieces, 1), "hidden_size": (hidden_size, 1), "n_buckets": (n_buckets, 2)}

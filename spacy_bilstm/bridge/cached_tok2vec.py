@@ -39,17 +39,16 @@ class InputGates(Protocol):
 
 
 class GateEncoder(Protocol):
-    """A torch module that can start from the input gates of its first layer, as `nn.recurrent.RecurrentEncoder` can."""
+    """A torch module that can start from the input gates of its first layer, such as `RecurrentEncoder`."""
 
     n_directions: int
-    supports_input_gates: bool
 
     def prefers_input_gates(self, lengths: Sequence[int]) -> bool:
         """Return whether `forward_from_gates` is faster for documents of these lengths, if the gates are cached."""
         ...
 
-    def prepare_input_gates(self) -> InputGates:
-        """Return a copy of the present weights that computes input gates."""
+    def prepare_input_gates(self) -> InputGates | None:
+        """Return a copy of the present weights that computes input gates, or None if there is no use for the gates."""
         ...
 
     def forward_from_gates(
@@ -160,17 +159,16 @@ def _predict(
     types, token_types = find_word_types(embed, docs)
     fingerprint = ModelFingerprint.read(embed, encode, weights, types.vectors)
     generation = cache.open(fingerprint, encoder.prepare_input_gates)
+    prepared = generation.prepared
 
     def compute(misses: Indices) -> Tensor:
         vectors = embed_types(embed, types.select(misses))
-        if not encoder.supports_input_gates:
-            return vectors
-        return torch.cat((vectors, generation.prepared.compute_gates(vectors).flatten(1)), 1)
+        return vectors if prepared is None else torch.cat((vectors, prepared.compute_gates(vectors).flatten(1)), 1)
 
     features = types.get_features()
     cached = cache.get_or_compute(generation, hash_features(features), features, compute)
     width, index = embed.get_dim("nO"), torch.from_numpy(token_types)
-    if encoder.prefers_input_gates(lengths):
+    if prepared is not None and encoder.prefers_input_gates(lengths):
         gates = cached[:, width:].unflatten(1, (encoder.n_directions, -1))
-        return encoder.forward_from_gates(generation.prepared, gates, index, lengths)
+        return encoder.forward_from_gates(prepared, gates, index, lengths)
     return encoder(cached[:, :width].index_select(0, index), lengths)

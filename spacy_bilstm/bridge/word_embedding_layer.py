@@ -35,7 +35,7 @@ def with_word_types(
     identity_dropout: float = 0.0,
     mixed_precision: bool = False,
 ) -> Tok2VecModel:
-    """Wrap a torch module that embeds word types, such as `nn.embed.WordEmbedding`, as a layer that embeds docs.
+    """Wrap a torch module that embeds word types, such as `WordEmbedding`, as a layer that embeds docs.
 
     name: the layer's name.
     module: the torch module. Initialising the layer calls its `reset_parameters`.

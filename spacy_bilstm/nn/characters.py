@@ -64,7 +64,7 @@ class CharacterCNN(CharacterEncoder):
         bias = cast(Tensor, self.convolution.bias)
         if len(chars) == 0:
             return bias.expand(len(lengths), -1)
-        # The products of each distinct character as the left, middle and right one of a window, computed once.
+        # Each distinct character's products as the left, middle and right of a window are computed once.
         left, middle, right = torch.einsum("ci,oik->kco", embedded, self.convolution.weight)
         padding = middle.new_zeros((1, middle.shape[1]))
         word = number_sequences(lengths, chars.device)

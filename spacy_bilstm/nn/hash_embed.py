@@ -23,8 +23,8 @@ class HashEmbed(nn.Module):
     These are the Bloom embeddings of Serrà and Karatzoglou (2017), as in thinc's `HashEmbed`. The caller computes the
     hashes.
 
-    A sum starts small, and a step of Adam moves it by four times the learning rate. It learns fast, and soon fits
-    single ids. A mean starts with a variance of 1 and moves by the learning rate, as torch's `nn.Embedding` does.
+    A sum starts small, and a step of Adam moves it by four times the learning rate. It learns fast, and soon memorises
+    its ids. A mean starts with a variance of 1 and moves by the learning rate, as torch's `nn.Embedding` does.
     """
 
     def __init__(self, rows: int, width: int, pooling: str = "sum") -> None:

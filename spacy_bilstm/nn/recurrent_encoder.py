@@ -49,22 +49,20 @@ class RecurrentEncoder(nn.Module):
         dropout: rate of locked dropout between layers in training, 0 <= rate < 1.
         recurrent_dropout: rate of dropout on the hidden-to-hidden weights in training, 0 <= rate < 1.
         residual: whether to add the input of each layer from the second on to its output.
-        layer_norm: whether to normalise the output (Ba et al. 2016). Without it, the output is small, as it is a
-            product of gates below 1, and the layers that read it learn slowly at first.
-        inference_precision: a key of `PRODUCTS`, the precision of products with hidden states at inference on CPU.
-            Below `"float32"` the output of a document may depend slightly on its batch, as rounding does.
+        layer_norm: whether to normalise the output (Ba et al. 2016). Without it the output is small at first, and the
+            layers that read it learn slowly.
+        inference_precision: a key of `PRODUCTS`, for products with hidden states at inference on CPU. Below
+            `"float32"`, rounding may make a document depend slightly on its batch.
         RAISES: ValueError for arguments outside these ranges, or an odd width with two concatenated directions.
         """
         super().__init__()
         check_arguments(input_width, width, depth, cell, bidirectional, merge, dropout, recurrent_dropout)
         if inference_precision not in PRODUCTS:
             raise ValueError(f"Unknown inference_precision '{inference_precision}'. Use one of: {', '.join(PRODUCTS)}.")
-        self.cell = CELLS[cell]
-        self.n_directions = 1 + bidirectional
+        self.cell, self.n_directions = CELLS[cell], 1 + bidirectional
         self.inference_precision = inference_precision
         self.width = width
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
+        self.dropout, self.recurrent_dropout = dropout, recurrent_dropout
         self.residual = residual
         self.layers = nn.ModuleList(
             RecurrentLayer(input_width if i == 0 else width, width, cell, bidirectional, merge) for i in range(depth)
@@ -99,11 +97,6 @@ class RecurrentEncoder(nn.Module):
             return vectors.new_zeros((0, self.width))
         return self._run_layers(vectors, lengths, 0, training, output_dropout)
 
-    @property
-    def supports_input_gates(self) -> bool:
-        """Whether `forward_from_gates` can ever be faster than `forward`."""
-        return TimeStepLoop.supports_input_gates(self.cell, self.inference_precision)
-
     def prefers_input_gates(self, lengths: Sequence[int]) -> bool:
         """Return whether `forward_from_gates` is faster than `forward` if the input gates are cached.
 
@@ -115,9 +108,9 @@ class RecurrentEncoder(nn.Module):
     def prepare_input_gates(self) -> TimeStepWeights | None:
         """Return a copy of the first layer's weights, whose `compute_gates` returns gates for `forward_from_gates`.
 
-        RETURNS: the weights, or None unless `supports_input_gates`.
+        RETURNS: the weights, or None if `forward_from_gates` is never faster than `forward`.
         """
-        if not self.supports_input_gates:
+        if not TimeStepLoop.supports_input_gates(self.cell, self.inference_precision):
             return None
         return TimeStepWeights.from_layer(self._first_layer, self.inference_precision)
 

@@ -46,8 +46,8 @@ class TimeSteps:
 class TorchCell(Cell):
     """A cell whose weights and packed recurrence are torch's own. It also runs in a loop over time steps.
 
-    The weights stay in torch's module, which keeps them in one buffer for cuDNN. The recurrence is called as a function
-    of its arguments alone, which several threads can do at once.
+    The weights stay in torch's module, which keeps them in one buffer for cuDNN. The recurrence is a function of its
+    arguments alone, so several threads can run it at once.
 
     torch_class: torch's module for the cell.
     n_gates: number of gates that its weight matrices stack.

@@ -1,7 +1,7 @@
 """The strategies that run an LSTM with oneDNN at inference on CPU, in float32 or bfloat16.
 
-`torch.lstm` calls oneDNN when all sequences are of one length. So a single document runs at once. Several documents run
-in "lanes": parallel streams that each hold documents one after the other, with a reset between them.
+`torch.lstm` calls oneDNN if all sequences have the same length, as a single document does. Several documents run in
+"lanes": parallel streams that each hold documents one after the other, with a reset between them.
 """
 
 from __future__ import annotations

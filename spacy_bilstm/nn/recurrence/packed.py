@@ -9,7 +9,7 @@ from .strategy import Strategy, Workload
 
 
 class Packed(Strategy):
-    """Sorts the documents by length and runs all of them step by step, the cell's own `run_packed`."""
+    """Sorts the documents by length, and runs them together with the cell's `run_packed`."""
 
     def __init__(self, workload: Workload) -> None:
         """Lay out the documents in packed order."""

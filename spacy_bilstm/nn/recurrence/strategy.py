@@ -64,7 +64,7 @@ class Strategy(ABC):
     @staticmethod
     @abstractmethod
     def applies(workload: Workload) -> bool:
-        """Return whether the strategy can run a workload, and is the fastest for it unless an earlier one applies."""
+        """Return whether the strategy can run a workload, and no later strategy of the table is faster."""
 
     @abstractmethod
     def run_layer(self, layer: RecurrentLayer, vectors: Tensor) -> Tensor:

@@ -100,7 +100,7 @@ class TimeStepLoop(Strategy):
 
     @staticmethod
     def applies(workload: Workload) -> bool:
-        """Return whether only the loop has the precision, or cached input gates make it the fastest."""
+        """Return whether only the loop computes in the precision, or cached input gates make it the fastest."""
         cell, precision = workload.cell, workload.precision
         if not workload.is_inference_on_cpu or not isinstance(cell, TorchCell):
             return False
@@ -117,7 +117,7 @@ class TimeStepLoop(Strategy):
 
     @staticmethod
     def supports_input_gates(cell: Cell, precision: str) -> bool:
-        """Return whether cached input gates can ever make the loop the fastest: not for oneDNN's LSTM in bfloat16."""
+        """Return whether cached input gates can make the loop the fastest. In bfloat16, oneDNN's LSTM always is."""
         return isinstance(cell, TorchCell) and not (isinstance(cell, LSTM) and precision == "bfloat16")
 
     def run_layer(self, layer: RecurrentLayer, vectors: Tensor) -> Tensor:
@@ -156,28 +156,40 @@ def run_time_steps(weights: TimeStepWeights, gates: Tensor, gate_index: Tensor, 
     states = gates.new_empty((n_directions * layout.tokens.shape[1], width))
     hidden = cell = gates.new_zeros((n_directions, layout.segments[0].n_lanes, width))
     for segment in layout.segments:
-        n_steps, n_lanes = segment.n_steps, segment.n_lanes
-        step_rows, step_is_token = (
-            values[:, segment.start : segment.end].view(n_directions, n_steps, n_lanes).transpose(0, 1)
-            for values in (rows, is_token)
-        )
+        shape = (n_directions, segment.n_steps, segment.n_lanes)
+        places = slice(segment.start, segment.end)
+        step_rows, step_is_token = (values[:, places].view(shape).transpose(0, 1) for values in (rows, is_token))
         segment_states = states[n_directions * segment.start : n_directions * segment.end]
-        segment_states = segment_states.view(n_steps, n_directions, n_lanes, width)
-        hidden, cell = hidden[:, :n_lanes], cell[:, :n_lanes].clone()
-        steps = TimeSteps(
-            add_product=PRODUCTS[weights.precision](weights.recurrent, n_lanes).add_to,
-            recurrent_bias=weights.recurrent_bias,
-            input_gates=input_gates,
-            gate_rows=step_rows.flatten(1),
-            is_token=step_is_token,
-            states=segment_states,
-            hidden=hidden,
-            twice_cell=cell,
-        )
-        weights.cell.run_time_steps(steps)
+        segment_states = segment_states.view(*step_rows.shape, width)
+        hidden, cell = hidden[:, : segment.n_lanes], cell[:, : segment.n_lanes].clone()
+        _run_segment(weights, input_gates, step_rows, step_is_token, segment_states, hidden, cell)
         hidden = segment_states[-1]
     order = _number_states(layout, n_directions).gather(1, layout.places)
     return states.index_select(0, order.T.flatten()).view(len(gate_index), -1)
+
+
+def _run_segment(
+    weights: TimeStepWeights,
+    input_gates: Tensor,
+    gate_rows: Tensor,
+    is_token: Tensor,
+    states: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+) -> None:
+    """Run the time steps of one segment. `TimeSteps` describes the arguments."""
+    weights.cell.run_time_steps(
+        TimeSteps(
+            add_product=PRODUCTS[weights.precision](weights.recurrent, hidden.shape[1]).add_to,
+            recurrent_bias=weights.recurrent_bias,
+            input_gates=input_gates,
+            gate_rows=gate_rows.flatten(1),
+            is_token=is_token,
+            states=states,
+            hidden=hidden,
+            twice_cell=cell,
+        )
+    )
 
 
 def _number_states(layout: LaneLayout, n_directions: int) -> Tensor:
