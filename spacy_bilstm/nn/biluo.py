@@ -84,6 +84,15 @@ def tags_at(position: Position) -> slice:
     return slice(int(position), None, _N_POSITIONS)
 
 
+def group_by_label(values: Tensor) -> Tensor:
+    """Return values of tags without that of O, as a view in which each label has a row.
+
+    values: values of all tags in the last axis. Shape `(..., n_tags)`.
+    RETURNS: the values of each label's B, I, L and U. Shape `(..., n_labels, 4)`.
+    """
+    return torch.unflatten(values[..., 1:], -1, (count_labels(values.shape[-1]), _N_POSITIONS))
+
+
 @cache
 def biluo_constraints(n_labels: int) -> TagConstraints:
     """Return the constraints under which a tag sequence is valid BILUO.
@@ -100,6 +109,18 @@ def biluo_constraints(n_labels: int) -> TagConstraints:
     same_label = label[:, None] == label[None, :]
     transitions = torch.where(unfinished[:, None], continues & same_label, ~continues)
     return TagConstraints(transitions, ~continues, ~unfinished)
+
+
+def is_biluo(constraints: TagConstraints) -> bool:
+    """Return whether constraints are those of `biluo_constraints`.
+
+    constraints: constraints of any tags, on CPU.
+    """
+    n_labels, rest = divmod(len(constraints.start_transitions) - 1, _N_POSITIONS)
+    if rest:
+        return False
+    pairs = zip(constraints, biluo_constraints(n_labels), strict=True)
+    return all(mask is biluo_mask or torch.equal(mask, biluo_mask) for mask, biluo_mask in pairs)
 
 
 def span_to_tags(length: int, label: int) -> Ints:

@@ -22,6 +22,7 @@ from torch import Tensor
 from spacy_bilstm.nn.biluo import count_labels, count_tags
 from spacy_bilstm.nn.crf import LinearChainCRF
 from spacy_bilstm.nn.crf.batch_engine import BatchEngine, BatchPosterior
+from spacy_bilstm.nn.crf.biluo_engine import BiluoEngine
 from spacy_bilstm.nn.crf.document_engine import DocumentEngine, DocumentPosterior
 from spacy_bilstm.nn.crf.engine import Engine, make_engine
 from spacy_bilstm.nn.crf.lattice import ScaledLattice
@@ -39,9 +40,20 @@ class LogSpaceEngine(BatchEngine):
             return super().forward_backward()
 
 
-all_engines = pytest.mark.parametrize(
-    ("make", "max_docs"), [(BatchEngine, 4), (LogSpaceEngine, 4), (DocumentEngine, 1)], ids=["batch", "log", "document"]
-)
+class SmallPartsEngine(BiluoEngine):
+    """The engine for many labels, as it treats batches that are too large for one part."""
+
+    max_scores = 1
+
+
+ENGINES = {
+    "batch": (BatchEngine, 4),
+    "log": (LogSpaceEngine, 4),
+    "document": (DocumentEngine, 1),
+    "biluo": (BiluoEngine, 4),
+    "parts": (SmallPartsEngine, 4),
+}
+all_engines = pytest.mark.parametrize(("make", "max_docs"), ENGINES.values(), ids=ENGINES)
 some_examples = settings(max_examples=25, deadline=None)
 
 
@@ -88,6 +100,11 @@ class Problem:
         ]
 
 
+def needs_biluo(make: type[Any]) -> bool | None:
+    """Return True for engines of BILUO tags only, None for those of any tags."""
+    return issubclass(make, BiluoEngine) or None
+
+
 @st.composite
 def problems(
     draw: st.DrawFn, max_docs: int, biluo: bool | None = None, max_length: int = 3, max_labels: int = 2
@@ -115,7 +132,7 @@ def assert_close(actual: Tensor, expected: Any) -> None:
 @some_examples
 @given(data=st.data())
 def test_viterbi_finds_the_best_sequence(make: type[Any], max_docs: int, data: st.DataObject) -> None:
-    problem = data.draw(problems(max_docs))
+    problem = data.draw(problems(max_docs, biluo=needs_biluo(make)))
     tags, scores = problem.make_engine(make).viterbi()
     assert tags.shape == (len(problem.emissions),)
     for (_, tokens, sequences), score in zip(problem.enumerate(), scores, strict=True):
@@ -128,7 +145,7 @@ def test_viterbi_finds_the_best_sequence(make: type[Any], max_docs: int, data: s
 @some_examples
 @given(data=st.data(), k=st.integers(1, 7))
 def test_k_best_finds_the_best_sequences(make: type[Any], max_docs: int, data: st.DataObject, k: int) -> None:
-    problem = data.draw(problems(max_docs))
+    problem = data.draw(problems(max_docs, biluo=needs_biluo(make)))
     tags, scores = problem.make_engine(make).k_best(k)
     assert tags.shape == (k, len(problem.emissions))
     for (doc, tokens, sequences), of_doc in zip(problem.enumerate(), scores, strict=True):
@@ -142,7 +159,7 @@ def test_k_best_finds_the_best_sequences(make: type[Any], max_docs: int, data: s
 @some_examples
 @given(data=st.data())
 def test_the_log_partition_sums_over_all_sequences(make: type[Any], max_docs: int, data: st.DataObject) -> None:
-    problem = data.draw(problems(max_docs))
+    problem = data.draw(problems(max_docs, biluo=needs_biluo(make)))
     log_partition = problem.make_engine(make).forward_backward().log_partition
     assert_close(log_partition, [sequences.log_partition for _, _, sequences in problem.enumerate()])
 
@@ -153,7 +170,7 @@ def test_the_log_partition_sums_over_all_sequences(make: type[Any], max_docs: in
 def test_a_marginal_is_the_mass_of_all_sequences_with_the_tag(
     make: type[Any], max_docs: int, data: st.DataObject
 ) -> None:
-    problem = data.draw(problems(max_docs))
+    problem = data.draw(problems(max_docs, biluo=needs_biluo(make)))
     marginals = problem.make_engine(make).forward_backward().marginals()
     for _, tokens, sequences in problem.enumerate():
         assert_close(marginals[tokens], sequences.marginals(problem.crf.n_tags))
@@ -245,13 +262,45 @@ def test_of_equal_sequences_the_one_with_the_lower_last_tag_is_found(make: type[
 
 
 @pytest.mark.parametrize(
-    ("lengths", "expected"),
-    [([3], DocumentEngine), ([0, 3, 0], DocumentEngine), ([3, 1], BatchEngine), ([], BatchEngine)],
+    ("lengths", "n_labels", "expected"),
+    [
+        ([3], 1, DocumentEngine),
+        ([0, 3, 0], 1, DocumentEngine),
+        ([3, 1], 1, BatchEngine),
+        ([], 1, BatchEngine),
+        ([3], 18, DocumentEngine),
+        ([3, 1], 18, BiluoEngine),
+        ([3], 100, BiluoEngine),
+    ],
 )
-def test_a_single_document_has_an_engine_of_its_own(lengths: list[int], expected: type[Any]) -> None:
-    crf, layout = make_biluo_crf(1, torch.Generator()), PackedLayout.from_lengths(lengths)
+def test_the_engine_depends_on_documents_and_labels(lengths: list[int], n_labels: int, expected: type[Any]) -> None:
+    crf, layout = make_biluo_crf(n_labels, torch.Generator()), PackedLayout.from_lengths(lengths)
     with torch.no_grad():
-        assert type(make_engine(crf.make_scores(torch.zeros(sum(lengths), 5), layout), layout)) is expected
+        assert type(make_engine(crf.make_scores(torch.zeros(sum(lengths), crf.n_tags), layout), layout)) is expected
+
+
+def test_tags_with_other_constraints_than_biluo_use_the_general_engine() -> None:
+    crf = make_random_crf(73, torch.Generator().manual_seed(0), 1.0)
+    layout = PackedLayout.from_lengths([3, 1])
+    with torch.no_grad():
+        assert type(make_engine(crf.make_scores(torch.zeros(4, 73), layout), layout)) is BatchEngine
+
+
+@pytest.mark.parametrize("n_labels", [18, 60])
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_with_many_labels_both_engines_find_the_same(n_labels: int, is_tied: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    crf = make_biluo_crf(n_labels, generator, scale=1.0)
+    lengths = [7, 0, 3, 12, 1]
+    emissions = torch.randn(sum(lengths), crf.n_tags, generator=generator, dtype=torch.float64) * 3
+    if is_tied:
+        emissions = emissions.round()
+        with torch.no_grad():
+            crf.transitions.round_()
+    problem = Problem(crf, lengths, emissions, None)
+    general, biluo = problem.make_engine(BatchEngine), problem.make_engine(BiluoEngine)
+    both = zip(general.viterbi() + general.k_best(4), biluo.viterbi() + biluo.k_best(4), strict=True)
+    assert all(torch.equal(expected, actual) for expected, actual in both)
 
 
 def test_scores_that_differ_by_too_much_are_computed_in_log_space() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -22,15 +23,19 @@ class BatchEngine:
         self.scores, self.layout = scores, layout
         self.device = scores.emissions.device
 
+    @cached_property
+    def _arriving(self) -> Tensor:
+        """The transitions with from-tags last, so that reductions over them run over contiguous memory."""
+        return self.scores.transitions.T.contiguous()
+
     def viterbi(self) -> tuple[Tensor, Tensor]:
         """Return the best tag sequence of each document and its score."""
         scores, steps = self.scores, self._make_steps()
-        arriving = scores.transitions.T.contiguous()  # from-tags last: the reduction runs over contiguous memory
         best = scores.emissions.clone()
         best[: steps.n_docs] += scores.start_transitions
         best_steps = steps.split(best)
         for before, after in pairwise(best_steps):
-            after += (before[: len(after), None, :] + arriving).amax(2)
+            after += self._find_best_arriving(before[: len(after)])
         values, last_tags = (best[steps.last] + scores.end_transitions).max(1)
         tags = torch.empty_like(steps.doc)
         tags[steps.last] = last_tags
@@ -38,14 +43,21 @@ class BatchEngine:
         tag_steps = steps.split(tags)
         for step in range(len(tag_steps) - 2, -1, -1):
             after = tag_steps[step + 1]
-            tag_steps[step][: len(after)] = (best_steps[step][: len(after)] + arriving[after]).argmax(1)
+            tag_steps[step][: len(after)] = (best_steps[step][: len(after)] + self._arriving[after]).argmax(1)
         return tags[self.layout.from_packed], values
+
+    def _find_best_arriving(self, before: Tensor) -> Tensor:
+        """Return the score of the best way to reach each tag, without the tag's own emission.
+
+        before: score of the best tag sequence up to each tag of the token before. Shape `(n_docs, n_tags)`.
+        """
+        return (before[:, None, :] + self._arriving).amax(2)
 
     def k_best(self, k: int) -> tuple[Tensor, Tensor]:
         """Return the k best tag sequences of each document and their scores."""
         steps = self._make_steps()
         finals, sources = self._run_list_viterbi(steps, k)
-        ending, chosen = _merge_sorted_lists(finals, self.scores.end_transitions[None])
+        ending, chosen = merge_sorted_lists(finals, self.scores.end_transitions[None])
         values = ending[:, 0]
         slots = torch.empty(len(sources), k, dtype=torch.int64, device=self.device)
         slots[steps.last] = chosen[:, 0]
@@ -64,7 +76,6 @@ class BatchEngine:
         """
         scores = self.scores
         n_tokens, n_tags = scores.emissions.shape
-        arriving = scores.transitions.T.contiguous()
         # int32, as this is the bulk of the memory.
         sources = torch.empty(n_tokens, n_tags * k, dtype=torch.int32, device=self.device)
         source_steps = steps.split(sources)
@@ -74,11 +85,15 @@ class BatchEngine:
             if step == 0:
                 lists[:, :, 0] = scores.start_transitions + emission
             else:
-                lists, chosen = _merge_sorted_lists(lists[: len(emission)], arriving)
+                lists, chosen = self._merge_arriving(lists[: len(emission)])
                 lists += emission[:, :, None]
                 source_steps[step].copy_(chosen.flatten(1))
             finals[: len(emission)] = lists  # what a document wrote at its last step stays
         return finals, sources
+
+    def _merge_arriving(self, lists: Tensor) -> tuple[Tensor, Tensor]:
+        """Merge the sorted lists of the token before into one list for each tag, as `merge_sorted_lists` does."""
+        return merge_sorted_lists(lists, self._arriving)
 
     def forward_backward(self) -> BatchPosterior:
         """Run the forward-backward algorithm."""
@@ -220,14 +235,14 @@ class _SpanSearch:
         return spans._replace(tags=inside, scores=scores).select(is_probable)
 
 
-def _merge_sorted_lists(lists: Tensor, arriving: Tensor) -> tuple[Tensor, Tensor]:
+def merge_sorted_lists(lists: Tensor, arriving: Tensor) -> tuple[Tensor, Tensor]:
     """Merge the sorted lists of all from-tags into one list for each to-tag.
 
     Only the heads of the lists are compared, so memory is `(n, n_to, n_from)` for any k. Ties go to the lower
     from-tag, then to the better rank.
 
     lists: scores of the best tag sequences that end in each from-tag, best first. Shape `(n, n_from, k)`.
-    arriving: score of each transition. Shape `(n_to, n_from)`.
+    arriving: score of each transition, the same for all lists, shape `(n_to, n_from)`, or not, `(n, n_to, n_from)`.
     RETURNS: the merged scores, and the entry `from_tag * k + rank` that each comes from. Shape `(n, n_to, k)` each.
     """
     n, _, k = lists.shape

@@ -8,8 +8,14 @@ from torch import Tensor
 
 from ..layout import PackedLayout
 from .batch_engine import BatchEngine
+from .biluo_engine import BiluoEngine
 from .document_engine import DocumentEngine
 from .scores import ProbableSpans, Scores
+
+# The numbers of tags above which comparing all pairs of them takes longer than finding those that can be best, for a
+# batch and for a single document (`python -m spacy_bilstm.experiments.crf_timings engines`).
+_MANY_TAGS = 49
+_MANY_TAGS_OF_ONE = 201
 
 
 class Posterior(Protocol):
@@ -62,6 +68,9 @@ def make_engine(scores: Scores, layout: PackedLayout) -> Engine:
     layout: the layout of its tokens.
     RETURNS: the engine.
     """
-    if len(layout.order) == 1 and scores.emissions.device.type == "cpu":
+    is_single = len(layout.order) == 1 and scores.emissions.device.type == "cpu"
+    if scores.allow_only_biluo and scores.emissions.shape[1] > (_MANY_TAGS_OF_ONE if is_single else _MANY_TAGS):
+        return BiluoEngine(scores, layout)
+    if is_single:
         return DocumentEngine(scores, layout)
     return BatchEngine(scores, layout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +54,9 @@ class TimeSteps:
         return torch.split(values, self.batch_sizes) if self.batch_sizes else ()
 
 
+# The most pairs of tags that a step in log space holds at once: 32 MB.
+_MAX_PAIRS = 2**22
+
 # The two lattices compute the same forward and backward messages (Rabiner 1989, sections III.A and V.A). Both rescale
 # the messages of each token, so documents may have any length. `log_scale` keeps what the forward message lost.
 #
@@ -62,7 +65,7 @@ class TimeSteps:
 
 
 class LogLattice:
-    """Messages in log space: correct for scores of any range, but a step costs a logsumexp over `(n, T, T)`."""
+    """Messages in log space: correct for scores of any range, but a step costs a logsumexp over all pairs of tags."""
 
     def __init__(self, scores: Scores, steps: TimeSteps) -> None:
         self.scores, self.steps = scores, steps
@@ -75,8 +78,9 @@ class LogLattice:
             if previous is None:
                 torch.add(scores.start_transitions, emission, out=message)
             else:
-                arriving = previous[: len(message), :, None] + scores.transitions
-                torch.add(torch.logsumexp(arriving, 1), emission, out=message)
+                for part in self._cut(len(message)):
+                    arriving = previous[part, :, None] + scores.transitions
+                    torch.add(torch.logsumexp(arriving, 1), emission[part], out=message[part])
             torch.amax(message, 1, keepdim=True, out=peak)
             previous = message.sub_(peak)
         self.log_scale = scale[:, 0]
@@ -86,9 +90,10 @@ class LogLattice:
         self.backward = self.scores.end_transitions.repeat(len(self.forward), 1)
         messages, emissions = self.steps.split(self.backward), self.steps.split(self.scores.emissions)
         for step in range(len(messages) - 2, -1, -1):
-            leaving = self.scores.transitions + (messages[step + 1] + emissions[step + 1])[:, None, :]
-            message = torch.logsumexp(leaving, 2)
-            messages[step][: len(message)] = message - message.amax(1, keepdim=True)
+            for part in self._cut(len(messages[step + 1])):
+                leaving = self.scores.transitions + (messages[step + 1][part] + emissions[step + 1][part])[:, None, :]
+                message = torch.logsumexp(leaving, 2)
+                messages[step][part] = message - message.amax(1, keepdim=True)
 
     def log_forward(self, tokens: Tensor | slice = slice(None)) -> Tensor:
         """Return the logarithms of forward messages, up to a constant for each token. Shape `(n, n_tags)`."""
@@ -107,10 +112,16 @@ class LogLattice:
         total = torch.zeros_like(self.scores.transitions)
         messages, arriving = self.steps.split(self.forward), self.steps.split(self.scores.emissions + self.backward)
         for before, after in zip(messages[:-1], arriving[1:], strict=True):
-            joint = before[: len(after), :, None] + self.scores.transitions + after[:, None, :]
-            probabilities = torch.softmax(joint.flatten(1), 1)
-            total += (doc_weights[: len(after)] @ probabilities).view_as(total)
+            for part in self._cut(len(after)):
+                joint = before[part, :, None] + self.scores.transitions + after[part, None, :]
+                probabilities = torch.softmax(joint.flatten(1), 1)
+                total += (doc_weights[part] @ probabilities).view_as(total)
         return total
+
+    def _cut(self, n_docs: int) -> Iterator[slice]:
+        """Cut documents into parts for which all pairs of tags are not too many at once."""
+        size = max(1, _MAX_PAIRS // self.scores.transitions.numel())
+        return (slice(start, min(start + size, n_docs)) for start in range(0, n_docs, size))
 
 
 class ScaledLattice:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..biluo import count_labels
+from ..biluo import TagConstraints, count_labels, is_biluo
 from ..layout import PackedLayout
 from .engine import Engine, Posterior, make_engine
 from .log_partition import compute_dtype, compute_log_partitions, pack_emissions
@@ -57,6 +57,7 @@ class LinearChainCRF(nn.Module):
                 f"but have {shapes}."
             )
         self.n_tags = n_tags
+        self.allows_only_biluo = is_biluo(TagConstraints(*masks))
         self.transitions = nn.Parameter(torch.zeros(n_tags, n_tags))
         self.start_transitions = nn.Parameter(torch.zeros(n_tags))
         self.end_transitions = nn.Parameter(torch.zeros(n_tags))
@@ -209,7 +210,7 @@ class LinearChainCRF(nn.Module):
         """
         self._check_arguments(emissions, layout, mask)
         packed = pack_emissions(emissions, layout, None if mask is None else mask[:, None])
-        return Scores(packed, *self._mask_parameters())
+        return Scores(packed, *self._mask_parameters(), self.allows_only_biluo)
 
     def _make_engine(self, emissions: Tensor, layout: PackedLayout, mask: Tensor | None) -> Engine:
         return make_engine(self.make_scores(emissions, layout, mask), layout)

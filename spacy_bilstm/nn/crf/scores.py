@@ -16,12 +16,14 @@ class Scores:
     transitions: score of the column's tag after the row's tag. Shape `(n_tags, n_tags)`.
     start_transitions: score of each tag at a first token. Shape `(n_tags,)`.
     end_transitions: score of each tag at a last token. Shape `(n_tags,)`.
+    allow_only_biluo: whether the transitions are -inf for exactly those that BILUO forbids.
     """
 
     emissions: Tensor
     transitions: Tensor
     start_transitions: Tensor
     end_transitions: Tensor
+    allow_only_biluo: bool = False
 
 
 class ProbableSpans(NamedTuple):

@@ -1,0 +1,111 @@
+"""Inference for batches with many entity labels, which makes use of the transitions that BILUO forbids."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..biluo import Position, biluo_tag, count_labels, group_by_label
+from ..layout import PackedLayout
+from .batch_engine import BatchEngine, merge_sorted_lists
+from .scores import Scores
+
+# Where the tags of a label that continue an entity are in its row of `group_by_label`.
+_CONTINUING = slice(1, 3)
+
+
+class BiluoEngine(BatchEngine):
+    """Inference for BILUO tags whose time and memory seldom grow with the square of the number of labels.
+
+    B and I lead only to I and L of the same label, so each label has four such transitions. O, L and U, the tags that
+    leave no entity open, lead to any O, B and U. Of these, few can be the best predecessor: a tag can't be if its score
+    and its best transition are together below the score and the worst transition of another. The search compares only
+    the remaining tags, often a single one. The result is exact.
+    """
+
+    max_scores = 2**22
+    """The most scores of pairs of tags that a step holds at once: 32 MB."""
+
+    def __init__(self, scores: Scores, layout: PackedLayout) -> None:
+        super().__init__(scores, layout)
+        n_tags = scores.emissions.shape[1]
+        labels = torch.arange(count_labels(n_tags), device=self.device)
+        tags = {position: biluo_tag(labels, position) for position in (Position.B, Position.I, Position.L, Position.U)}
+        outside = labels.new_zeros(1)
+        # The tags that leave no entity open, and those that may follow them, in ascending order.
+        self._closed = torch.cat((outside, torch.stack((tags[Position.L], tags[Position.U]), 1).flatten()))
+        opening = torch.cat((outside, torch.stack((tags[Position.B], tags[Position.U]), 1).flatten()))
+        self._from_closed = scores.transitions[self._closed]
+        allowed = self._from_closed[:, opening]
+        self._lowest, self._highest = allowed.amin(1), allowed.amax(1)
+        self._open = torch.stack((tags[Position.B], tags[Position.I]), 1)
+        continuing = torch.stack((tags[Position.I], tags[Position.L]), 1)
+        # Shape (n_labels, 2, 2): from B and I, to I and L.
+        self._from_open = scores.transitions[self._open[:, :, None], continuing[:, None, :]]
+
+    def _find_best_arriving(self, before: Tensor) -> Tensor:
+        arriving = self._arrive_from_closed(before[:, self._closed])
+        opened = group_by_label(before)[:, :, :2, None]
+        group_by_label(arriving)[:, :, _CONTINUING] = (opened + self._from_open).amax(2)
+        return arriving
+
+    def _arrive_from_closed(self, closed: Tensor) -> Tensor:
+        """Return the score of the best way to reach each tag from the tags that leave no entity open.
+
+        closed: score of the best tag sequence up to each of these tags. Shape `(n_docs, n_closed)`.
+        """
+        bound, top = (closed + self._lowest).max(1)
+        arriving = closed.gather(1, top[:, None]) + self._from_closed[top]
+        highest = (closed + self._highest).scatter_(1, top[:, None], -math.inf)
+        is_rival = highest > bound[:, None]
+        docs, rivals = is_rival.nonzero(as_tuple=True)
+        for some_docs, some_rivals in zip(*(self._cut(index) for index in (docs, rivals)), strict=True):
+            values = closed[some_docs, some_rivals][:, None] + self._from_closed[some_rivals]
+            arriving.scatter_reduce_(0, some_docs[:, None].expand_as(values), values, "amax")
+        return arriving
+
+    def _cut(self, index: Tensor) -> tuple[Tensor, ...]:
+        """Cut an index into parts for which a row of scores each is not too much at once."""
+        return torch.split(index, max(1, self.max_scores // self._from_closed.shape[1]))
+
+    def _merge_arriving(self, lists: Tensor) -> tuple[Tensor, Tensor]:
+        n, n_tags, k = lists.shape
+        closed = lists[:, self._closed]
+        candidates, is_candidate = self._find_candidates(closed, k)
+        n_docs = max(1, self.max_scores // (n_tags * candidates.shape[1]))
+        parts = zip(closed.split(n_docs), candidates.split(n_docs), is_candidate.split(n_docs), strict=True)
+        merged, sources = (torch.cat(values) for values in zip(*(self._merge_closed(*p) for p in parts), strict=True))
+        opened = group_by_label(lists.transpose(1, 2))[..., :2].permute(0, 2, 3, 1)
+        arriving = self._from_open.transpose(1, 2).repeat(n, 1, 1)
+        merged_open, chosen = merge_sorted_lists(opened.flatten(0, 1), arriving)
+        tags = self._open.repeat(n, 1)[:, None, :].expand(-1, 2, -1).gather(2, chosen // k)
+        shape = (n, -1, 2, k)
+        for values, of_open in ((merged, merged_open), (sources, tags * k + chosen % k)):
+            by_label = group_by_label(values.transpose(1, 2))
+            by_label[..., _CONTINUING] = of_open.view(shape).permute(0, 3, 1, 2)
+        return merged, sources
+
+    def _find_candidates(self, closed: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Find the tags that can be among the k best predecessors of any tag.
+
+        closed: the lists of the tags that leave no entity open. Shape `(n_docs, n_closed, k)`.
+        RETURNS: the candidates of each document as indices of these tags, in ascending order, and whether each is one,
+            as documents with fewer candidates have other tags for the rest. Shape `(n_docs, n_candidates)` each.
+        """
+        bound = (closed + self._lowest[:, None]).flatten(1).topk(k, 1).values[:, -1:]
+        highest = closed[:, :, 0] + self._highest
+        is_candidate = (highest >= bound) & (highest > -math.inf)
+        n_candidates = max(1, int(is_candidate.sum(1).max()))
+        candidates = is_candidate.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :n_candidates]
+        return candidates, is_candidate.gather(1, candidates)
+
+    def _merge_closed(self, closed: Tensor, candidates: Tensor, is_candidate: Tensor) -> tuple[Tensor, Tensor]:
+        """Merge the lists of candidates into one list for each tag."""
+        k = closed.shape[2]
+        lists = closed.gather(1, candidates[:, :, None].expand(-1, -1, k))
+        lists = lists.masked_fill(~is_candidate[:, :, None], -math.inf)
+        merged, chosen = merge_sorted_lists(lists, self._from_closed[candidates].transpose(1, 2))
+        tags = self._closed[candidates][:, None, :].expand(-1, chosen.shape[1], -1).gather(2, chosen // k)
+        return merged, tags * k + chosen % k
