@@ -77,6 +77,14 @@ def test_no_command_needs_a_shell(project: Path) -> None:
             assert not SHELL.search(re.sub(r'-c ".*"', "", line))
 
 
+def test_commands_that_refuse_to_replace_a_pipeline_are_forced_to(project: Path) -> None:
+    """A command that is repeated after a change replaces its own output."""
+    commands = load_commands(project)
+    for name in ("calibrate", "package"):
+        (line,) = commands[name]["script"]
+        assert "--force" in line.split()
+
+
 @pytest.mark.parametrize("other", [{"seed": 1}, {"config": "cnn"}, {"corpus": "mine"}])
 def test_different_runs_write_different_outputs(project: Path, other: dict[str, Any]) -> None:
     def outputs(**variables: Any) -> set[str]:

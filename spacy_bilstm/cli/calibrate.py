@@ -9,11 +9,12 @@ from typing import Annotated
 import spacy
 import typer
 from spacy.cli._util import setup_gpu
+from spacy.util import get_package_path, is_package
 from wasabi import msg
 
 from ..pipeline.calibration import TemperatureFit, ThresholdFit
 from ..pipeline.calibration import calibrate as calibrate_pipeline
-from ..util.files import directory_written_whole
+from ..util.files import check_output_directory, replace_directory
 
 
 def calibrate(
@@ -26,22 +27,26 @@ def calibrate(
     threshold: Annotated[bool, typer.Option("--threshold", help="Also fit the threshold, for the best F")] = False,
     gold_preproc: Annotated[bool, typer.Option("--gold-preproc", "-G", help="Use gold tokens")] = False,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU to use, or -1 for the CPU")] = -1,
+    force: Annotated[bool, typer.Option("--force", "-F", help="Replace a pipeline in the output directory")] = False,
 ) -> None:
     """Fit the temperature of an entity recogniser's confidences.
 
     Afterwards about 80 in 100 entities with a confidence of 0.8 are correct, as far as a single number can achieve it.
-    The same entities are found as before. With --threshold, all spans that are probable enough are found instead.
+    The same entities are found as before. With --threshold, all spans that are probable enough are found instead. The
+    output directory must be new or empty. With --force, it may be a pipeline, but not the one to calibrate.
     """
-    setup_gpu(gpu_id, silent=True)
-    nlp = spacy.load(model)
+    source = get_package_path(model) if is_package(model) else model
     try:
+        check_output_directory(output_path, inputs=[source, data_path], force=force)
+        setup_gpu(gpu_id, silent=True)
+        nlp = spacy.load(model)
         result = calibrate_pipeline(nlp, data_path, pipe, threshold=threshold, gold_preproc=gold_preproc, progress=True)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         msg.fail("Nothing was written.", str(error), exits=1)
     _print_temperatures(*result.temperature)
     if result.threshold is not None:
         _print_thresholds(*result.threshold)
-    with directory_written_whole(output_path) as draft:
+    with replace_directory(output_path) as draft:
         nlp.to_disk(draft)
     msg.good(f"Wrote {output_path}")
 

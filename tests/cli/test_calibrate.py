@@ -48,15 +48,54 @@ def test_the_calibrated_pipeline_is_written_and_its_fit_is_printed(run: Callable
         assert text in result.output
 
 
-def test_an_unchanged_threshold_is_reported(run: Callable[..., Result]) -> None:
-    assert "so it is not changed" in run("model", "dev.spacy", "calibrated", "--threshold").output
+def test_an_unchanged_threshold_is_reported(run: Callable[..., Result], folder: Path) -> None:
+    assert run("model", "dev.spacy", "again", "--threshold").exit_code == 0
+    assert "so it is not changed" in run("again", "dev.spacy", "unchanged", "--threshold").output
 
 
-def test_the_output_can_be_the_model_itself(run: Callable[..., Result], folder: Path) -> None:
-    spacy.load(folder / "model").to_disk(folder / "own")
-    assert run("own", "dev.spacy", "own").exit_code == 0
-    assert spacy.load(folder / "own").get_pipe("ner").cfg["temperature"] > 1.5
+def test_a_pipeline_is_replaced_only_with_force(run: Callable[..., Result], folder: Path) -> None:
+    spacy.load(folder / "model").to_disk(folder / "old")
+    result = run("model", "dev.spacy", "old")
+    assert result.exit_code == 1
+    assert "replace it with --force" in " ".join(result.output.split())
+    assert spacy.load(folder / "old").get_pipe("ner").cfg["temperature"] == 1
+    assert run("model", "dev.spacy", "old", "--force").exit_code == 0
+    assert spacy.load(folder / "old").get_pipe("ner").cfg["temperature"] > 1.5
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("options", [(), ("--force",)])
+@pytest.mark.parametrize("output", ["model", "model/ner", "model/new", "", "work"])
+def test_an_output_with_other_content_is_refused_before_the_work(
+    run: Callable[..., Result], folder: Path, output: str, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is the model, a directory inside it, one that contains it, and one with any other file."""
+    (folder / "work").mkdir(exist_ok=True)
+    (folder / "work" / "notes.txt").write_text("mine", encoding="utf8")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    monkeypatch.setattr("spacy.load", lambda name: pytest.fail("It started to work."))
+    result = run("model", "dev.spacy", output, *options)
+    assert result.exit_code == 1, result.output
+    assert "Nothing was written." in result.output
+    assert isinstance(result.exception, SystemExit)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("output", [".", ".."])
+def test_the_current_directory_and_its_parents_are_refused(
+    folder: Path, tmp_path: Path, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["calibrate", str(folder / "model"), str(folder / "dev.spacy"), output, "--force"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "is or contains the current directory" in " ".join(result.output.split())
+
+
+def test_a_missing_model_is_an_error(run: Callable[..., Result], folder: Path) -> None:
+    result = run("missing", "dev.spacy", "never")
+    assert result.exit_code == 1
+    assert "Can't find model" in result.output
 
 
 def test_an_error_is_printed_and_nothing_is_written(run: Callable[..., Result], folder: Path) -> None:
