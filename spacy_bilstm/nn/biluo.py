@@ -23,6 +23,9 @@ Position = IntEnum("Position", "O B I L U", start=0)
 
 _N_POSITIONS = 4
 
+OPEN, CONTINUING = slice(0, 2), slice(1, 3)
+"""Places of a label's B and I, and of its I and L, in its row of `group_by_label`."""
+
 
 class TagConstraints(NamedTuple):
     """Which tags may follow one another.
@@ -84,6 +87,38 @@ def tags_at(position: Position) -> slice:
     return slice(int(position), None, _N_POSITIONS)
 
 
+class TagGroups(NamedTuple):
+    """The tags by what they allow next to them. All in ascending order, int64.
+
+    closed: O, L and U: after them no entity is open. Shape `(2 * n_labels + 1,)`.
+    opening: O, B and U, which may follow closed tags. Shape `(2 * n_labels + 1,)`.
+    open: B and I of each label. Shape `(n_labels, 2)`.
+    continuing: I and L of each label, which may follow open tags of the label. Shape `(n_labels, 2)`.
+    """
+
+    closed: Tensor
+    opening: Tensor
+    open: Tensor
+    continuing: Tensor
+
+
+def group_tags(n_labels: int, device: torch.device) -> TagGroups:
+    """Return the tags in groups.
+
+    n_labels: number of labels, >= 0.
+    device: the device of the result.
+    """
+    labels = torch.arange(n_labels, device=device)
+    begin, inside, last, unit = (biluo_tag(labels, position) for position in list(Position)[1:])
+    outside = labels.new_zeros(1)
+    return TagGroups(
+        closed=torch.cat((outside, torch.stack((last, unit), 1).flatten())),
+        opening=torch.cat((outside, torch.stack((begin, unit), 1).flatten())),
+        open=torch.stack((begin, inside), 1),
+        continuing=torch.stack((inside, last), 1),
+    )
+
+
 def group_by_label(values: Tensor) -> Tensor:
     """Return values of tags without that of O, as a view in which each label has a row.
 
@@ -143,6 +178,8 @@ def tags_to_spans(tags: Ints) -> tuple[Ints, Ints, Ints]:
     RETURNS: first token of each entity, token after its last one, and index of its label. Shape `(n_entities,)` each.
     """
     labels, positions = split_tag(tags)
-    starts = numpy.flatnonzero((positions == Position.B) | (positions == Position.U))
-    lasts = numpy.flatnonzero((positions == Position.L) | (positions == Position.U))
+    # NumPy compares with an `IntEnum` in 3.9 us, with its value in 1.1 us: half of the time for one short text.
+    is_unit = positions == Position.U.value
+    starts = numpy.flatnonzero((positions == Position.B.value) | is_unit)
+    lasts = numpy.flatnonzero((positions == Position.L.value) | is_unit)
     return starts, lasts + 1, labels[starts]

@@ -11,16 +11,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from spacy_bilstm.nn.biluo import biluo_constraints
-from spacy_bilstm.nn.crf import LinearChainCRF
+from spacy_bilstm.nn.crf import LinearChainCRF, transitions
 from spacy_bilstm.nn.crf import log_partition as log_partition_module
 from spacy_bilstm.nn.crf.lattice import Lattice, ScaledLattice, TimeSteps
 from spacy_bilstm.nn.crf.scores import Scores
 from spacy_bilstm.nn.layout import PackedLayout
 
 
-@pytest.fixture(params=["scaled", "log"])
+@pytest.fixture(params=["scaled", "biluo", "log"])
 def messages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a test with messages as probabilities, and again in log space as for extreme scores."""
+    """Run a test with messages as probabilities, with products for many labels, and in log space for extreme scores."""
+    if request.param == "biluo":
+        monkeypatch.setattr(transitions, "_MANY_TAGS", 0)
     if request.param == "log":
         monkeypatch.setattr(ScaledLattice, "is_safe", lambda self: False)
     return str(request.param)

@@ -7,13 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from ..biluo import Position, biluo_tag, count_labels, group_by_label
+from ..biluo import CONTINUING, OPEN, count_labels, group_by_label, group_tags
 from ..layout import PackedLayout
 from .batch_engine import BatchEngine, merge_sorted_lists
 from .scores import Scores
-
-# Where the tags of a label that continue an entity are in its row of `group_by_label`.
-_CONTINUING = slice(1, 3)
 
 
 class BiluoEngine(BatchEngine):
@@ -30,25 +27,18 @@ class BiluoEngine(BatchEngine):
 
     def __init__(self, scores: Scores, layout: PackedLayout) -> None:
         super().__init__(scores, layout)
-        n_tags = scores.emissions.shape[1]
-        labels = torch.arange(count_labels(n_tags), device=self.device)
-        tags = {position: biluo_tag(labels, position) for position in (Position.B, Position.I, Position.L, Position.U)}
-        outside = labels.new_zeros(1)
-        # The tags that leave no entity open, and those that may follow them, in ascending order.
-        self._closed = torch.cat((outside, torch.stack((tags[Position.L], tags[Position.U]), 1).flatten()))
-        opening = torch.cat((outside, torch.stack((tags[Position.B], tags[Position.U]), 1).flatten()))
-        self._from_closed = scores.transitions[self._closed]
-        allowed = self._from_closed[:, opening]
+        groups = group_tags(count_labels(scores.emissions.shape[1]), self.device)
+        self._closed, self._open = groups.closed, groups.open
+        self._from_closed = scores.transitions[groups.closed]
+        allowed = self._from_closed[:, groups.opening]
         self._lowest, self._highest = allowed.amin(1), allowed.amax(1)
-        self._open = torch.stack((tags[Position.B], tags[Position.I]), 1)
-        continuing = torch.stack((tags[Position.I], tags[Position.L]), 1)
         # Shape (n_labels, 2, 2): from B and I, to I and L.
-        self._from_open = scores.transitions[self._open[:, :, None], continuing[:, None, :]]
+        self._from_open = scores.transitions[groups.open[:, :, None], groups.continuing[:, None, :]]
 
     def _find_best_arriving(self, before: Tensor) -> Tensor:
         arriving = self._arrive_from_closed(before[:, self._closed])
-        opened = group_by_label(before)[:, :, :2, None]
-        group_by_label(arriving)[:, :, _CONTINUING] = (opened + self._from_open).amax(2)
+        opened = group_by_label(before)[:, :, OPEN, None]
+        group_by_label(arriving)[:, :, CONTINUING] = (opened + self._from_open).amax(2)
         return arriving
 
     def _arrive_from_closed(self, closed: Tensor) -> Tensor:
@@ -77,14 +67,14 @@ class BiluoEngine(BatchEngine):
         n_docs = max(1, self.max_scores // (n_tags * candidates.shape[1]))
         parts = zip(closed.split(n_docs), candidates.split(n_docs), is_candidate.split(n_docs), strict=True)
         merged, sources = (torch.cat(values) for values in zip(*(self._merge_closed(*p) for p in parts), strict=True))
-        opened = group_by_label(lists.transpose(1, 2))[..., :2].permute(0, 2, 3, 1)
+        opened = group_by_label(lists.transpose(1, 2))[..., OPEN].permute(0, 2, 3, 1)
         arriving = self._from_open.transpose(1, 2).repeat(n, 1, 1)
         merged_open, chosen = merge_sorted_lists(opened.flatten(0, 1), arriving)
         tags = self._open.repeat(n, 1)[:, None, :].expand(-1, 2, -1).gather(2, chosen // k)
         shape = (n, -1, 2, k)
         for values, of_open in ((merged, merged_open), (sources, tags * k + chosen % k)):
             by_label = group_by_label(values.transpose(1, 2))
-            by_label[..., _CONTINUING] = of_open.view(shape).permute(0, 3, 1, 2)
+            by_label[..., CONTINUING] = of_open.view(shape).permute(0, 3, 1, 2)
         return merged, sources
 
     def _find_candidates(self, closed: Tensor, k: int) -> tuple[Tensor, Tensor]:

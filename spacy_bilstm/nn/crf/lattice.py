@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .scores import Scores
+from .transitions import make_transitions
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class LogLattice:
 
 
 class ScaledLattice:
-    """Messages as probabilities that are rescaled at each token: a step is a plain `(n, T) @ (T, T)` product.
+    """Messages as probabilities that are rescaled at each token: a step is a matrix product.
 
     Where scores differ by more than the dtype's exponents can hold, tag sequences get lost: see `is_safe`.
     """
@@ -136,7 +137,7 @@ class ScaledLattice:
         shifted = scores.emissions - peak[:, None]
         start_peak, self.transition_peak = scores.start_transitions.amax(), scores.transitions.amax()
         self.potentials = shifted.exp()
-        self.transitions = (scores.transitions - self.transition_peak).exp()
+        self.transitions = make_transitions(scores, self.transition_peak)
         self.score_range = (
             _finite_range(shifted)
             + _finite_range(scores.transitions)
@@ -153,7 +154,7 @@ class ScaledLattice:
             if previous is None:
                 torch.mul(potential, start, out=message)
             else:
-                torch.mm(previous[: len(message)], self.transitions, out=message)
+                self.transitions.step(previous[: len(message)], out=message)
                 message.mul_(potential)
             torch.sum(message, 1, keepdim=True, out=total)
             previous = message.div_(total)
@@ -167,10 +168,9 @@ class ScaledLattice:
         end = (self.scores.end_transitions - self.scores.end_transitions.amax()).exp()
         self.backward = end.repeat(len(self.forward), 1)
         messages, potentials = self.steps.split(self.backward), self.steps.split(self.potentials)
-        transposed = self.transitions.T
         for step in range(len(messages) - 2, -1, -1):
             message = messages[step][: len(messages[step + 1])]
-            torch.mm(messages[step + 1] * potentials[step + 1], transposed, out=message)
+            self.transitions.step_back(messages[step + 1] * potentials[step + 1], out=message)
             message.div_(message.sum(1, keepdim=True))
 
     def is_safe(self) -> bool:
@@ -204,8 +204,7 @@ class ScaledLattice:
         # The mass of all pairs of tags at a token is its scale times the mass of its tags.
         mass = self.scale[n_docs:] * (self.forward[n_docs:] * after).sum(1, keepdim=True)
         weights = doc_weights[self.steps.doc[n_docs:], None] / mass
-        # Summed over tokens, the outer products are one matrix product: no (n, T, T) tensor.
-        return self.transitions * (before.T @ (self.potentials[n_docs:] * after * weights))
+        return self.transitions.sum_pairs(before, self.potentials[n_docs:] * after * weights)
 
 
 Lattice = ScaledLattice | LogLattice

@@ -48,11 +48,12 @@ class _LogPartition(torch.autograd.Function):
         end_transitions: Tensor,
         layout: PackedLayout,
         masks: Tensor | None,
+        allow_only_biluo: bool,
     ) -> Tensor:
         ctx.n_masks = 1 if masks is None else masks.shape[1]
         ctx.layout, ctx.dtype = layout, emissions.dtype
         packed = pack_emissions(emissions, layout, masks)
-        scores = Scores(packed, transitions, start_transitions, end_transitions)
+        scores = Scores(packed, transitions, start_transitions, end_transitions, allow_only_biluo)
         # A document under each mask is a document of its own, so one pass serves all masks.
         steps = TimeSteps.build(layout.batch_sizes * ctx.n_masks, emissions.device)
         ctx.lattice = run_forward(scores, steps)
@@ -68,7 +69,7 @@ class _LogPartition(torch.autograd.Function):
         by_token = tags.view(-1, ctx.n_masks, tags.shape[1]).sum(1)
         emissions = by_token[ctx.layout.from_packed].to(ctx.dtype)
         transitions = lattice.expected_transitions(weights)
-        return emissions, transitions, tags[: steps.n_docs].sum(0), tags[steps.last].sum(0), None, None
+        return emissions, transitions, tags[: steps.n_docs].sum(0), tags[steps.last].sum(0), None, None, None
 
 
 def compute_log_partitions(
@@ -78,6 +79,7 @@ def compute_log_partitions(
     end_transitions: Tensor,
     layout: PackedLayout,
     masks: Tensor | None,
+    allow_only_biluo: bool,
 ) -> Tensor:
     """Compute the log partition of each document under each mask, by the forward algorithm (Rabiner 1989).
 
@@ -89,7 +91,8 @@ def compute_log_partitions(
     end_transitions: score of each tag at a last token. Shape `(n_tags,)`.
     layout: the layout of the tokens.
     masks: the allowed tags of each token under one or several masks, or None. Shape `(n_tokens, n_masks, n_tags)`.
+    allow_only_biluo: whether the transitions are -inf for exactly those that BILUO forbids.
     RETURNS: the log partitions, -inf or nan where no tag sequence is allowed. Shape `(n_docs, n_masks)`.
     """
     apply: Callable[..., Tensor] = _LogPartition.apply
-    return apply(emissions, transitions, start_transitions, end_transitions, layout, masks)
+    return apply(emissions, transitions, start_transitions, end_transitions, layout, masks, allow_only_biluo)

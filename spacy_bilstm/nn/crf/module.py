@@ -77,7 +77,7 @@ class LinearChainCRF(nn.Module):
         """
         self._check_arguments(emissions, layout, mask)
         masks = None if mask is None else mask[:, None]
-        values = compute_log_partitions(emissions, *self._mask_parameters(), layout, masks)[:, 0]
+        values = self._compute_log_partitions(emissions, layout, masks)[:, 0]
         _check_sequences(values, emissions, layout)
         return values.to(emissions.dtype)
 
@@ -100,7 +100,7 @@ class LinearChainCRF(nn.Module):
         if mask is None:
             mask = torch.ones_like(gold_mask)
         gold = gold_mask & mask
-        values = compute_log_partitions(emissions, *self._mask_parameters(), layout, torch.stack((mask, gold), 1))
+        values = self._compute_log_partitions(emissions, layout, torch.stack((mask, gold), 1))
         _check_sequences(values[:, 0], emissions, layout)
         _check_sequences(values[:, 1], emissions, layout, gold=True)
         is_annotated = (gold != mask).any(1)[layout.to_packed].to(torch.int64)
@@ -211,6 +211,9 @@ class LinearChainCRF(nn.Module):
         self._check_arguments(emissions, layout, mask)
         packed = pack_emissions(emissions, layout, None if mask is None else mask[:, None])
         return Scores(packed, *self._mask_parameters(), self.allows_only_biluo)
+
+    def _compute_log_partitions(self, emissions: Tensor, layout: PackedLayout, masks: Tensor | None) -> Tensor:
+        return compute_log_partitions(emissions, *self._mask_parameters(), layout, masks, self.allows_only_biluo)
 
     def _make_engine(self, emissions: Tensor, layout: PackedLayout, mask: Tensor | None) -> Engine:
         return make_engine(self.make_scores(emissions, layout, mask), layout)
