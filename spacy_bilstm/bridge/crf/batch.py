@@ -75,7 +75,7 @@ class Batch:
         device = _get_device(model.ops)
         return cls(
             _make_crf(model, device, temperature),
-            array_to_tensor(emissions.scores, device).double() / temperature,
+            _divide(array_to_tensor(emissions.scores, device).double(), temperature),
             model.attrs["make_layout"](emissions.lengths, device),
             None if mask is None else array_to_tensor(cast(ArrayXd, mask), device),
             emissions.lengths,
@@ -101,6 +101,10 @@ class Batch:
         return full
 
 
+def _divide(scores: Tensor, temperature: float) -> Tensor:
+    return scores if temperature == 1.0 else scores / temperature
+
+
 def _get_device(ops: Ops) -> torch.device:
     # thinc's operations for Apple's MPS give numpy arrays, and torch's MPS has no double precision.
     return get_torch_default_device() if ops.device_type == "gpu" else torch.device("cpu")
@@ -112,5 +116,5 @@ def _make_crf(model: CRFLayer, device: torch.device, temperature: float) -> CRFM
         crf.to(device)
     for name, module_name in PARAMETERS.items():
         weights = array_to_tensor(model.get_param(name), device, torch.float64)
-        setattr(crf, module_name, nn.Parameter(weights / temperature))
+        setattr(crf, module_name, nn.Parameter(_divide(weights, temperature)))
     return crf

@@ -37,8 +37,10 @@ class BiluoEngine(BatchEngine):
 
     def _find_best_arriving(self, before: Tensor) -> Tensor:
         arriving = self._arrive_from_closed(before[:, self._closed])
-        opened = group_by_label(before)[:, :, OPEN, None]
-        group_by_label(arriving)[:, :, CONTINUING] = (opened + self._from_open).amax(2)
+        begin, inside = group_by_label(before)[:, :, OPEN, None].unbind(2)
+        from_begin, from_inside = self._from_open.unbind(1)
+        # Several times faster than `amax` over two tags.
+        torch.maximum(begin + from_begin, inside + from_inside, out=group_by_label(arriving)[:, :, CONTINUING])
         return arriving
 
     def _arrive_from_closed(self, closed: Tensor) -> Tensor:
