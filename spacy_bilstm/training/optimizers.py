@@ -1,10 +1,13 @@
 """Adam with gradients clipped by their global norm."""
 
+import math
 from typing import Any
 
 from thinc.api import Optimizer
 from thinc.backends import get_array_ops
 from thinc.types import FloatsXd, Generator
+
+from ..bridge.finite import is_finite
 
 Key = tuple[int, str]
 Rate = float | list[float] | Generator
@@ -50,23 +53,51 @@ class GlobalClipOptimizer(Optimizer):
         if key in self._collected:
             self.apply()
         self._collected[key] = (weights, gradient.copy(), lr_scale)
-        gradient *= 0
+        gradient.fill(0.0)  # A product with 0 would keep NaN.
         return weights, gradient
 
     def step_schedules(self) -> None:
-        """End a step: update the weights, then step the schedules."""
+        """End a step: update the weights, then step the schedules.
+
+        RAISES: ValueError as for `apply`.
+        """
         self.apply()
         super().step_schedules()
 
     def apply(self) -> None:
-        """Update all weights whose gradients were collected. Sets `global_norm` to their norm before clipping."""
+        """Update all weights whose gradients were collected. Sets `global_norm` to their norm before clipping.
+
+        RAISES: ValueError if a gradient or the learning rate is NaN or infinite. No weight has changed then, and the
+            gradients of the step are discarded.
+        """
         collected, self._collected = self._collected, {}
-        squares = (get_array_ops(gradient).xp.vdot(gradient, gradient) for _, gradient, _ in collected.values())
-        self.global_norm = float(sum(squares)) ** 0.5
+        self.global_norm = self._compute_norm({key: gradient for key, (_, gradient, _) in collected.items()})
+        if not math.isfinite(self.learn_rate):
+            raise ValueError(f"The learning rate is {self.learn_rate}. Check the schedule of [training.optimizer].")
         factor = min(1.0, self.max_norm / self.global_norm) if self.global_norm else 1.0
         for key, (weights, gradient, lr_scale) in collected.items():
             gradient *= factor
             super().__call__(key, weights, gradient, lr_scale=lr_scale)
+
+    def _compute_norm(self, gradients: dict[Key, FloatsXd]) -> float:
+        """Return the joint norm of the gradients of a step."""
+        norm = float(sum(_sum_squares(gradient) for gradient in gradients.values())) ** 0.5
+        if math.isfinite(norm):
+            return norm
+        not_finite = [key for key, gradient in gradients.items() if not is_finite(gradient)]
+        if not_finite:
+            steps = max(self.nr_update.get(key, 0) for key in gradients) + 1
+            names = ", ".join(sorted({f"'{name}'" for _, name in not_finite}))
+            raise ValueError(
+                f"Training diverged in step {steps}: the gradients of {names} are NaN or infinite. The weights have "
+                "not changed. Try a lower learning rate, a lower max_norm, or mixed_precision = false, and check the "
+                "training data and static vectors for values that are not finite."
+            )
+        return float(sum(_sum_squares(gradient.astype("float64")) for gradient in gradients.values())) ** 0.5
+
+
+def _sum_squares(gradient: FloatsXd) -> Any:
+    return get_array_ops(gradient).xp.vdot(gradient, gradient)
 
 
 def make_adam_v1(

@@ -86,3 +86,46 @@ def test_zero_gradients_keep_weights_finite() -> None:
     weights = make_arrays()
     step(make(), weights, [numpy.zeros_like(weight) for weight in weights])
     assert all(numpy.isfinite(weight).all() for weight in weights)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_gradient_that_is_not_finite_is_an_error_before_any_weight_changes(value: float) -> None:
+    optimizer, weights, gradients = make(), make_arrays(), make_arrays()
+    step(optimizer, weights, make_arrays())
+    before = [weight.copy() for weight in weights]
+    gradients[1][2] = value
+    with pytest.raises(
+        ValueError, match=r"diverged in step 2: the gradients of 'b' are NaN or infinite.*learning rate"
+    ):
+        step(optimizer, weights, gradients)
+    for weight, unchanged in zip(weights, before, strict=True):
+        numpy.testing.assert_array_equal(weight, unchanged)
+
+
+def test_after_a_gradient_that_is_not_finite_training_continues_with_the_next_step() -> None:
+    optimizer, weights, gradients = make(), make_arrays(), make_arrays()
+    gradients[0][:] = float("nan")
+    with pytest.raises(ValueError, match="diverged in step 1"):
+        step(optimizer, weights, gradients)
+    assert all((gradient == 0).all() for gradient in gradients)
+    step(optimizer, weights, make_arrays())
+    assert all(numpy.isfinite(weight).all() for weight in weights)
+
+
+def test_a_norm_whose_square_overflows_is_clipped() -> None:
+    optimizer, plain = make(max_norm=1.0, eps=1.0), Adam(0.1, eps=1.0, grad_clip=0.0)
+    weights, wanted = make_arrays(), make_arrays()
+    norm = numpy.sqrt(sum((gradient.astype("float64") ** 2).sum() for gradient in make_arrays()))
+    step(plain, wanted, [(gradient / norm).astype("float32") for gradient in make_arrays()])
+    step(optimizer, weights, [gradient * numpy.float32(1e25) for gradient in make_arrays()])
+    assert optimizer.global_norm == pytest.approx(norm * 1e25)
+    for weight, wanted_weight in zip(weights, wanted, strict=True):
+        numpy.testing.assert_allclose(weight, wanted_weight, rtol=1e-5)
+
+
+def test_a_learning_rate_that_is_not_finite_is_an_error() -> None:
+    optimizer = registry.get("optimizers", NAME)(iter([float("nan"), 0.1]))
+    weights = make_arrays()
+    with pytest.raises(ValueError, match="learning rate is nan"):
+        step(optimizer, weights, make_arrays())
+    assert all(numpy.isfinite(weight).all() for weight in weights)
