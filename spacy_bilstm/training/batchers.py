@@ -22,7 +22,8 @@ def make_batch_by_length_v1(
     lengths train faster. Noise on the lengths changes the composition of the batches from epoch to epoch. Python's
     random generator, which `[training] seed` sets, makes all random choices.
 
-    size: largest number of words in a batch, >= 1, or a schedule of it. A longer document is a batch by itself.
+    size: largest number of words in a batch, >= 1, or a schedule of it. A longer document is a batch by itself. The
+        last number of a list holds for all further batches, in later epochs too.
     buffer: number of documents to sort at a time, >= 1.
     noise: relative amplitude of the noise on a length, >= 0; 0 sorts by length alone.
     get_length: returns an item's length; `len` if None.
@@ -33,10 +34,20 @@ def make_batch_by_length_v1(
         raise ValueError(f"buffer is {buffer}. Set it to the number of documents to sort at a time, at least 1.")
     if noise < 0:
         raise ValueError(f"noise is {noise}. Set it to 0 or more.")
-    if isinstance(size, int) and size < 1:
+    if (isinstance(size, int) and size < 1) or (isinstance(size, list) and (not size or min(size) < 1)):
         raise ValueError(f"size is {size}. Set it to the number of words in a batch, at least 1.")
-    batcher: Any = partial(batch_by_length, size=size, buffer=buffer, noise=noise, get_length=get_length or len)
+    sizes = size if isinstance(size, int) else _repeat_last(size)  # One schedule for all epochs.
+    batcher: Any = partial(batch_by_length, size=sizes, buffer=buffer, noise=noise, get_length=get_length or len)
     return cast(Batcher[Item], batcher)
+
+
+def _repeat_last(sizes: Iterable[int]) -> Iterator[int]:
+    """Yield sizes, and the last one again and again."""
+    size = None
+    for size in sizes:
+        yield size
+    while size is not None:
+        yield size
 
 
 def batch_by_length(

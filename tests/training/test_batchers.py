@@ -1,6 +1,7 @@
 """The batcher by length."""
 
 import random
+from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
@@ -57,10 +58,25 @@ def test_sizes_follow_a_schedule() -> None:
     assert sorted(sizes) == [2, 4, 8, 8, 8]
 
 
+@pytest.mark.parametrize("kind", [list, iter])
+def test_the_last_size_holds_for_all_further_batches(kind: Callable[[list[int]], Any]) -> None:
+    """This holds in later epochs, too: they continue the schedule."""
+    batcher = registry.get("batchers", "spacy-bilstm.batch_by_length.v1")(size=kind([2, 4]), buffer=4)
+    first, second = (list(batcher(["x"] * 14)) for _ in range(2))
+    assert sorted(map(len, first)) == [2, 2, 2, 4, 4]
+    assert sorted(map(len, second)) == [2, 4, 4, 4]
+
+
+def test_one_size_in_a_list_is_the_size_of_all_batches() -> None:
+    assert [len(items) for items in batch([1] * 12, size=[4])] == [4, 4, 4]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"size": 0}, "size is 0. Set it to the number of words"),
+        ({"size": []}, r"size is \[\]. Set it to the number of words"),
+        ({"size": [4, 0]}, r"size is \[4, 0\]. Set it to the number of words"),
         ({"buffer": 0}, "buffer is 0. Set it to the number of documents"),
         ({"noise": -0.1}, "noise is -0.1. Set it to 0 or more"),
     ],
