@@ -78,7 +78,7 @@ class Summary:
 
 
 class OtherSettingsError(ValueError):
-    """A JSON file holds the results of other settings, or something else."""
+    """A JSON file holds the results of other settings or versions, or something else."""
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Comparison:
     chances: the accuracy of guessing for each score that has one.
     output: the JSON file, or None. It is written after each run.
     runs: all runs so far. Runs of the file with other variants or seeds are kept, too.
-    RAISES: OtherSettingsError if the file holds the results of other settings.
+    RAISES: OtherSettingsError if the file holds the results of other settings or of other versions of the packages.
     """
 
     experiment: str
@@ -132,7 +132,7 @@ class Comparison:
         content = {
             "experiment": self.experiment,
             "settings": self.settings,
-            "versions": {name: version(name) for name in _PACKAGES},
+            "versions": _get_versions(),
             "runs": [{"name": run.variant.name, **asdict(run)} for run in self.runs],
             "summary": [{"name": summary.variant.name, **asdict(summary)} for summary in all_summaries],
         }
@@ -148,24 +148,34 @@ def _summarise(runs: Sequence[Run], variants: Sequence[Variant]) -> list[Summary
 def _read_runs(path: Path, experiment: str, settings: dict[str, Any]) -> list[Run]:
     try:
         content = srsly.read_json(path)
-        theirs = {"experiment": content["experiment"], **content["settings"]}
+        settings_there = {"experiment": content["experiment"], **content["settings"]}
+        versions_there = dict(content["versions"])
         runs = [_read_run(item) for item in content["runs"]]
     except (ValueError, KeyError, TypeError) as error:
         raise OtherSettingsError(
             f"{path} does not hold results of a comparison. Write to another file or move this one."
         ) from error
-    ours = {"experiment": experiment, **settings}
+    _check_same(path, "settings", settings_there, {"experiment": experiment, **settings})
+    if runs:
+        _check_same(path, "versions", versions_there, _get_versions())
+    return runs
+
+
+def _check_same(path: Path, kind: str, there: dict[str, Any], now: dict[str, Any]) -> None:
     differences = [
-        f"{name}: {theirs.get(name)} there, {ours.get(name)} now"
-        for name in (*ours, *(name for name in theirs if name not in ours))
-        if theirs.get(name) != ours.get(name)
+        f"{name}: {there.get(name)} there, {now.get(name)} now"
+        for name in (*now, *(name for name in there if name not in now))
+        if there.get(name) != now.get(name)
     ]
     if differences:
         raise OtherSettingsError(
-            f"{path} holds results of other settings ({'; '.join(differences)}). Use the same settings to continue it, "
+            f"{path} holds results of other {kind} ({'; '.join(differences)}). Use the same {kind} to continue it, "
             "or write to another file."
         )
-    return runs
+
+
+def _get_versions() -> dict[str, str]:
+    return {name: version(name) for name in _PACKAGES}
 
 
 def _read_run(item: dict[str, Any]) -> Run:

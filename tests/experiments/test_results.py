@@ -69,6 +69,24 @@ def test_a_file_with_other_settings_is_an_error_and_stays_as_it_was(tmp_path: Pa
     assert path.read_bytes() == before
 
 
+def test_a_file_with_runs_of_other_versions_is_an_error_and_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    make_comparison(path).add(make_run(VARIANTS[0], 0))
+    content = srsly.read_json(path)
+    srsly.write_json(path, content | {"versions": content["versions"] | {"torch": "1.0"}})
+    before = path.read_bytes()
+    with pytest.raises(OtherSettingsError, match=r"other versions \(torch: 1\.0 there, \S+ now\)"):
+        make_comparison(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_other_versions_without_runs_is_continued(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    make_comparison(path).save()
+    srsly.write_json(path, srsly.read_json(path) | {"versions": {}})
+    assert make_comparison(path).runs == []
+
+
 def test_a_file_with_something_else_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     path.write_text('{"other": 1}', encoding="utf8")
