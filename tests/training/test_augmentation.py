@@ -78,6 +78,35 @@ def test_names_change_together_with_their_annotation(
         assert [(span.label_, span.start, span.end) for span in doc.spans["first"]] == [("FIRST", 0, 1)]
 
 
+@settings(max_examples=60, deadline=None)
+@given(docs_of_names, st.integers(0, 5), st.floats(0, 1), st.floats(0, 1))
+def test_whitespace_changes_between_words_only(
+    docs: list[Doc], seed: int, swap_entities: float, whitespace: float
+) -> None:
+    seen = {(ent.label_, ent.text) for doc in docs for ent in doc.ents}
+    (examples,) = augment(docs, seed=seed, swap_entities=swap_entities, whitespace=whitespace)
+    originals = {id(doc) for doc in docs}
+    for example in examples:
+        doc = example.reference
+        assert is_augmented(example.predicted) == (id(doc) not in originals)
+        assert [token.text for token in example.predicted] == [token.text for token in doc]
+        assert {(ent.label_, " ".join(ent.text.split())) for ent in doc.ents} <= seen
+        words = [token for token in doc if not token.is_space]
+        assert words[0].text in ("Then", ".")
+        for token in words:
+            assert token.tag_ == f"tag-{token.text}"
+            assert token.head.i == 0
+        assert example.get_aligned_ner().count(None) == 0
+
+
+def test_whitespace_changes_in_all_docs_with_probability_1() -> None:
+    docs = [make_doc(NAMES) for _ in range(20)]
+    (examples,) = augment(docs, whitespace=1.0)
+    texts = [example.reference.text for example in examples]
+    assert len(set(texts)) == 20
+    assert {" ".join(text.split()) for text in texts} == {docs[0].text.strip()}
+
+
 def test_names_differ_between_epochs_and_are_fixed_by_the_seed() -> None:
     docs = [make_doc([name]) for name in NAMES]
     epochs = [[example.reference.text for example in epoch] for epoch in augment(docs, epochs=4, swap_entities=1.0)]
@@ -103,7 +132,7 @@ def test_missing_annotation_stays_missing() -> None:
     assert not reference.has_annotation("SENT_START")
 
 
-@pytest.mark.parametrize("name", ["swap_entities", "lower_case"])
+@pytest.mark.parametrize("name", ["swap_entities", "lower_case", "whitespace"])
 def test_a_probability_above_1_is_an_error(name: str) -> None:
     arguments: dict[str, Any] = {name: 1.5}
     with pytest.raises(ValueError, match=f"{name} is a probability"):
