@@ -44,11 +44,14 @@ class TorchShim(Shim):
         # Increases with every change of the weights that torch does not count, for the type cache.
         self.weights_version = 0
         self._grad_scaler = PyTorchGradScaler(mixed_precision)
+        # Parameters, the copies of them that an optimizer has collected for a later update, and the copies' values.
+        self._collected: list[tuple[nn.Parameter, FloatsXd, FloatsXd]] = []
         self._move(get_torch_default_device())
 
     @property
     def module(self) -> nn.Module:
         """The torch module."""
+        self._take_late_updates()
         return self._model
 
     @property
@@ -118,6 +121,8 @@ class TorchShim(Shim):
         optimizer: called with a key, the weights and the gradient of each parameter that has a gradient. The weights
             that it returns are copied into the parameter's memory.
         """
+        self._take_late_updates()
+        self._collected = []
         for name, parameter in self._model.named_parameters():
             if parameter.grad is None:
                 continue
@@ -126,6 +131,8 @@ class TorchShim(Shim):
             updated = xp2torch(optimizer((self.id, name), weights, gradient)[0], device=parameter.device)
             # thinc's optimizers work in place, on memory shared with the parameter everywhere but on Apple's MPS.
             if updated.data_ptr() != parameter.data_ptr():
+                if torch.equal(updated.view_as(parameter), parameter.data):
+                    self._collected.append((parameter, weights, weights.copy()))
                 parameter.data.copy_(updated.view_as(parameter))
             # Not zeroed: an optimizer that collects gradients, as in nlp.rehearse, still uses this memory.
             parameter.grad = None
@@ -139,7 +146,7 @@ class TorchShim(Shim):
 
         params: arrays by key `(shim id, parameter name)`; other keys are ignored.
         """
-        replaced = {name: parameter for name, parameter in self._model.named_parameters() if (self.id, name) in params}
+        replaced = {name: parameter for name, parameter in self.module.named_parameters() if (self.id, name) in params}
         originals = {name: parameter.detach().clone() for name, parameter in replaced.items()}
         try:
             for name, parameter in replaced.items():
@@ -154,7 +161,9 @@ class TorchShim(Shim):
 
     def copy(self) -> TorchShim:
         """Copy the shim and its module. The copy has an id of its own, because optimizers store their state by id."""
+        self._take_late_updates()
         copied = copy.deepcopy(self)
+        copied._collected = []
         with Shim.global_id_lock:
             Shim.global_id += 1
             copied.id = Shim.global_id
@@ -180,7 +189,7 @@ class TorchShim(Shim):
 
     def to_bytes(self) -> bytes:
         """Serialize the weights as safetensors."""
-        return weights_to_bytes(self._model)
+        return weights_to_bytes(self.module)
 
     def from_bytes(self, data: bytes) -> TorchShim:
         """Load weights that `to_bytes` returned, onto the module's device.
@@ -190,17 +199,31 @@ class TorchShim(Shim):
         RAISES: ValueError if the data is not valid weights of this module; the module then does not change.
         """
         weights_from_bytes(self._model, data)
+        self._collected = []
         return self
 
+    def _take_late_updates(self) -> None:
+        """Copy weights that an optimizer has updated after it collected them, where it has copies, as on MPS."""
+        if not self._collected:
+            return
+        waiting = []
+        for parameter, weights, before in self._collected:
+            if (weights == before).all():
+                waiting.append((parameter, weights, before))
+            else:
+                parameter.data.copy_(xp2torch(weights, device=parameter.device).view_as(parameter))
+                self.weights_version += 1
+        self._collected = waiting
+
     def _move(self, device: torch.device) -> None:
-        self._model.to(device)
+        self.module.to(device)
         self._grad_scaler.to_(device)
 
     def _forward(self, *args: Any, **kwargs: Any) -> Tensor:
         if not self._is_scaling():
-            return cast(Tensor, self._model(*args, **kwargs))
+            return cast(Tensor, self.module(*args, **kwargs))
         with torch.autocast("cuda"):
-            output = self._model(*args, **kwargs)
+            output = self.module(*args, **kwargs)
         return cast(Tensor, output.float())  # thinc's layers compute in single precision.
 
     def _is_scaling(self) -> bool:

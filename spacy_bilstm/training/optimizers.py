@@ -81,7 +81,7 @@ class GlobalClipOptimizer(Optimizer):
 
     def _compute_norm(self, gradients: dict[Key, FloatsXd]) -> float:
         """Return the joint norm of the gradients of a step."""
-        norm = float(sum(_sum_squares(gradient) for gradient in gradients.values())) ** 0.5
+        norm = math.sqrt(sum(_sum_squares(gradient) for gradient in gradients.values()))
         if math.isfinite(norm):
             return norm
         not_finite = [key for key, gradient in gradients.items() if not is_finite(gradient)]
@@ -93,10 +93,10 @@ class GlobalClipOptimizer(Optimizer):
                 "not changed. Try a lower learning rate, a lower max_norm, or mixed_precision = false, and check the "
                 "training data and static vectors for values that are not finite."
             )
-        return float(sum(_sum_squares(gradient.astype("float64")) for gradient in gradients.values())) ** 0.5
+        return math.sqrt(sum(_sum_squares(gradient.astype("float64")) for gradient in gradients.values()))
 
 
-def _sum_squares(gradient: FloatsXd) -> Any:
+def _sum_squares(gradient: Any) -> Any:
     return get_array_ops(gradient).xp.vdot(gradient, gradient)
 
 

@@ -14,8 +14,10 @@ from thinc.api import SGD, Adam, ArgsKwargs, PyTorchShim, get_current_ops
 from thinc.shims.shim import Shim
 from torch import Tensor, nn
 
+from spacy_bilstm.bridge import shim as shim_file
 from spacy_bilstm.bridge.shim import TorchShim
 from spacy_bilstm.nn.recurrent_encoder import RecurrentEncoder
+from spacy_bilstm.training.optimizers import make_adam_v1
 
 VECTORS = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
 
@@ -272,3 +274,97 @@ def test_mixed_precision_has_no_effect_on_cpu() -> None:
     for shim in (mixed, plain):
         train_once(shim, SGD(0.1))
     assert torch.equal(weight_of(mixed), weight_of(plain))
+
+
+# Apple's MPS, where torch and thinc share no memory
+
+
+@pytest.fixture
+def _no_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the bridge from torch to thinc copy."""
+    to_array = shim_file.torch2xp
+    monkeypatch.setattr(shim_file, "torch2xp", lambda tensor: to_array(tensor.clone()))
+
+
+def train_collected(steps: int = 3) -> Shim:
+    """Train with an optimizer that updates weights when the step ends."""
+    shim, optimizer = ours(), make_adam_v1(0.1, max_norm=0.5)
+    for _ in range(steps):
+        train_once(shim, optimizer)
+        optimizer.step_schedules()
+    return shim
+
+
+@pytest.fixture(scope="module")
+def trained_weights() -> bytes:
+    """The weights after training with shared memory."""
+    return train_collected().to_bytes()
+
+
+@pytest.mark.usefixtures("_no_shared_memory")
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda shim: shim.to_bytes(),
+        lambda shim: shim.copy().to_bytes(),
+        lambda shim: predict(shim),
+        lambda shim: shim.begin_update([VECTORS])[0],
+        lambda shim: shim.module.weight.detach().clone(),
+    ],
+    ids=["to_bytes", "copy", "predict", "begin_update", "module"],
+)
+def test_late_updates_reach_the_weights_without_shared_memory(
+    trained_weights: bytes, read: Callable[[Shim], Any]
+) -> None:
+    expected = read(ours().from_bytes(trained_weights))
+    result = read(train_collected())
+    assert torch.equal(result, expected) if isinstance(result, Tensor) else result == expected
+
+
+@pytest.mark.usefixtures("_no_shared_memory")
+def test_averages_of_late_updates_are_used_without_shared_memory() -> None:
+    shim, optimizer = ours(), make_adam_v1(0.1)
+    for _ in range(3):
+        train_once(shim, optimizer)
+        optimizer.step_schedules()
+    assert optimizer.averages is not None
+    raw = weight_of(train_collected(0)).clone()
+    with shim.use_params(optimizer.averages):
+        assert torch.equal(weight_of(shim), torch.from_numpy(optimizer.averages[(shim.id, "weight")]))
+    assert not torch.equal(weight_of(shim), raw)
+
+
+@pytest.mark.usefixtures("_no_shared_memory")
+def test_weights_loaded_after_training_stay_without_shared_memory(trained_weights: bytes) -> None:
+    shim, optimizer = ours(), make_adam_v1(0.1)
+    train_once(shim, optimizer)
+    shim.from_bytes(trained_weights)
+    optimizer.step_schedules()
+    assert shim.to_bytes() == trained_weights
+
+
+@pytest.mark.usefixtures("_no_shared_memory")
+def test_the_version_of_the_weights_increases_with_a_late_update() -> None:
+    shim, optimizer = ours(), make_adam_v1(0.1)
+    train_once(shim, optimizer)
+    version = shim.weights_version
+    optimizer.step_schedules()
+    assert shim.module is not None
+    assert shim.weights_version > version
+
+
+@pytest.mark.usefixtures("_no_shared_memory")
+def test_rehearsal_trains_without_shared_memory() -> None:
+    """`nlp.rehearse` collects weights and gradients, and calls the optimizer with them later."""
+    collected = {}
+
+    def collect(key: Any, weights: Any, gradient: Any) -> tuple[Any, Any]:
+        collected[key] = (weights, gradient)
+        return weights, gradient
+
+    shim = ours()
+    before = weight_of(shim).clone()
+    train_once(shim, collect)
+    for key, (weights, gradient) in collected.items():
+        SGD(0.1, grad_clip=0.0)(key, weights, gradient)
+    assert torch.allclose(shim.module.weight, before - 0.1 * VECTORS.sum(0).expand(2, 3))
