@@ -114,3 +114,35 @@ def test_the_workflow_stops_at_a_damaged_file(project: Path, server: AssetServer
 def test_spacy_project_assets_fetches_the_same_list(project: Path, server: AssetServer) -> None:
     assert run_project(project, server, "assets").exit_code == 0
     assert len(read_assets(project)) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "Can't read project.yml"), ("3", "Can't read project.yml"), ("assets: 3", "valid list")],
+)
+def test_a_damaged_project_file_is_printed(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "project.yml").write_text(content)
+    result = CliRunner().invoke(app, ["fetch", str(tmp_path)])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert message in printed(result)
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--max-time", "--max-size"])
+def test_an_incorrect_limit_is_printed(project: Path, option: str) -> None:
+    result = CliRunner().invoke(app, ["fetch", str(project), option, "0"])
+    assert result.exit_code == 1
+    assert "Use a positive number" in printed(result)
+
+
+@pytest.mark.parametrize("dest", ["../x", "/tmp/x", "project.yml"])
+def test_a_path_outside_the_assets_is_printed(project: Path, server: AssetServer, dest: str) -> None:
+    config = srsly.read_yaml(project / "project.yml")
+    config["assets"][2]["dest"] = dest
+    srsly.write_yaml(project / "project.yml", config)
+    before = (project / "project.yml").read_bytes()
+    result = run(project, server)
+    assert result.exit_code == 1
+    assert f"Could not fetch {dest}" in printed(result)
+    assert (project / "project.yml").read_bytes() == before
+    assert server.requested == []

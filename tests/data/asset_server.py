@@ -1,5 +1,6 @@
 """An HTTP server that sends the assets of a test project, one of them with a fault."""
 
+import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +17,16 @@ DESTS = {"assets/a/train.conllu": "/train.conllu", "assets/a/dev.conllu": "/dev.
 class AssetServer(ThreadingHTTPServer):
     """A server that sends FILES.
 
-    fault: the fault of /dev.conllu: "404", "damaged", "truncated", "stalled" or "".
+    fault: the fault of /dev.conllu: a status such as "404"; "location: ADDRESS" for a redirect; "length: VALUE" for a
+        Content-Length; "damaged", "truncated", "stalled", "slow", "gzip", "chunked" or "chunked and truncated"; or "".
+    n_faults: number of requests that have the fault.
     requested: the paths requested so far.
     """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.fault = ""
+        self.n_faults = 1000
         self.requested: list[str] = []
         self.released = threading.Event()
 
@@ -37,18 +41,39 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.requested.append(self.path)
         body = FILES[self.path]
-        fault = self.server.fault if self.path == "/dev.conllu" else ""
-        if fault == "404":
-            return self.send_error(404)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+        n_requests = self.server.requested.count("/dev.conllu")
+        fault = self.server.fault if self.path == "/dev.conllu" and n_requests <= self.server.n_faults else ""
+        kind, _, value = fault.partition(": ")
+        if kind.isdigit():
+            return self.send_error(int(kind))
+        self.send_response(301 if kind == "location" else 200)
+        sent = {"damaged": b"tw0\n", "truncated": body[:2], "stalled": body[:2], "slow": b"", "location": b""}.get(
+            kind, body
+        )
+        if kind == "location":
+            self.send_header("Location", value)
+        elif kind == "gzip":
+            sent = gzip.compress(body)
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(sent)))
+        elif kind.startswith("chunked"):
+            end = b"" if "truncated" in kind else b"0\r\n\r\n"
+            sent = b"2\r\ntw\r\n2\r\no\n\r\n" + end
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", value if kind == "length" else str(len(body)))
         self.end_headers()
-        sent = {"damaged": b"tw0\n", "truncated": body[:2], "stalled": body[:2]}.get(fault, body)
+        self._send(sent, kind)
+        return None
+
+    def _send(self, sent: bytes, kind: str) -> None:
         self.wfile.write(sent)
         self.wfile.flush()
-        if fault == "stalled":
+        if kind == "stalled":
             self.server.released.wait(20)
-        return None
+        while kind == "slow" and not self.server.released.wait(0.05):  # It never ends, and is never silent for long.
+            self.wfile.write(b"t")
+            self.wfile.flush()
 
     def log_message(self, *args: Any) -> None:
         """Keep the output of the tests clean."""
