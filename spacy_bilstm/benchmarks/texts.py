@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 from itertools import chain, cycle, islice
 from pathlib import Path
 
 import spacy
 import srsly
-from spacy.tokens import DocBin
 from spacy.vocab import Vocab
+
+from ..util.docbin import read_docs
+from ..util.lines import split_lines
 
 # The tokens of a text, each with the whitespace that follows it. Joined, they are the text.
 Tokens = list[str]
@@ -39,7 +40,7 @@ def read_texts(path: Path) -> list[str]:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf8").splitlines()
+        return split_lines(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise TextsError(f"{path} is not encoded in UTF-8: {error}") from error
 
@@ -53,14 +54,23 @@ def _read_jsonl(path: Path) -> Iterator[str]:
                 raise TextsError(f"Line {number} of {path} is not JSON: {error}") from error
             if not isinstance(row, dict) or not isinstance(row.get("text"), str):
                 raise TextsError(f"Line {number} of {path} has no text under 'text'.")
-            yield row["text"]
+            yield _check_characters(row["text"], number, path)
+
+
+def _check_characters(text: str, number: int, path: Path) -> str:
+    """Return the text, or raise an error if it has half of a character, such as \\ud83d alone."""
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError as error:
+        raise TextsError(f"The text in line {number} of {path} has half of a character: {error}") from error
+    return text
 
 
 def _read_docs(path: Path) -> list[str]:
     try:
-        return [doc.text for doc in DocBin().from_disk(path).get_docs(Vocab())]
-    except (ValueError, KeyError, zlib.error) as error:
-        raise TextsError(f"{path} is not in spaCy's binary format: {error}") from error
+        return [doc.text for doc in read_docs(path, Vocab())]
+    except ValueError as error:
+        raise TextsError(str(error)) from error
 
 
 def tokenize(texts: Sequence[str], lang: str, limit_words: int | None) -> list[Tokens]:

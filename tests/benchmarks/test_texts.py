@@ -40,12 +40,21 @@ def test_texts_are_read_from_each_format(tmp_path: Path, suffix: str) -> None:
         ("texts.jsonl", '{"text": "a"}\n{"txt": "b"}', "Line 2 of .* has no text under 'text'"),
         ("texts.jsonl", "[1", "Line 1 of .* is not JSON"),
         ("texts.spacy", "no docs", "not in spaCy's binary format"),
+        ("texts.spacy", b"\x78\x9c\x03\x00\x00\x00\x00\x01", "not in spaCy's binary format"),
+        ("texts.jsonl", '{"text": "a"}\n{"text": "\\ud83d"}', "The text in line 2 of .* has half of a character"),
     ],
 )
 def test_files_without_texts_are_refused(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(TextsError, match=message):
         read_texts(tmp_path / name)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_only_line_ends_separate_texts(tmp_path: Path, end: str) -> None:
+    (tmp_path / "texts.txt").write_bytes(f"a\u2028b{end}c\x85d{end}".encode())
+    (tmp_path / "texts.jsonl").write_bytes(f'{{"text": "a\u2028b"}}{end}{{"text": "c\x85d"}}{end}'.encode())
+    assert read_texts(tmp_path / "texts.txt") == read_texts(tmp_path / "texts.jsonl") == ["a\u2028b", "c\x85d"]
 
 
 def test_texts_are_tokenized_up_to_the_limit() -> None:
