@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 from spacy.attrs import DEP, ENT_ID, ENT_IOB, ENT_KB_ID, ENT_TYPE, HEAD, LEMMA, MORPH, POS, SENT_START, TAG
+from spacy.symbols import dep
 from spacy.tokens import Doc, Span, SpanGroup
 
 KINDS = ("  ", "   ", "\xa0", "\t", "\n", "\r\n", "\n\n", " \n")
@@ -32,8 +33,9 @@ def replace_spaces(doc: Doc, whitespace: Sequence[str]) -> Doc:
     """Make a copy of a doc with other whitespace, tokenized as spaCy's tokenizer does.
 
     spaCy's tokenizer attaches one space to the word before it. The rest of the whitespace becomes a token. This token
-    belongs to an entity if both of its neighbours do, and to the sentence of the word before it. All its other
-    annotation is missing: a tag such as `_SP` is an error in training if the corpus has no such tag.
+    belongs to an entity if both of its neighbours do, and to the sentence of the word before it. In a tree, it depends
+    on this word as `dep`, a label that spaCy's parser always has. All its other annotation is missing: a tag such as
+    `_SP` is an error in training if the corpus has no such tag.
 
     doc: the doc. It is not modified.
     whitespace: the whitespace in place of each space that `find_spaces` finds, at least one character each.
@@ -61,13 +63,13 @@ def replace_spaces(doc: Doc, whitespace: Sequence[str]) -> Doc:
 
 
 def vary_spaces(doc: Doc) -> Doc:
-    """Make a copy of a doc in which a random share of the spaces is replaced by one of `KINDS`.
+    """Make a copy of a doc in which one of `KINDS` replaces all spaces, or a random share of them.
 
     doc: the doc. It is not modified. Python's random generator makes the choices.
     RETURNS: the copy, as from `replace_spaces`.
     """
     kind = random.choice(KINDS)
-    share = random.random()
+    share = random.choice((1.0, random.random()))
     return replace_spaces(doc, [kind if random.random() < share else " " for _ in find_spaces(doc)])
 
 
@@ -94,6 +96,7 @@ def _copy_annotation(doc: Doc, copy: Doc, inserted: NDArray[numpy.int64]) -> Non
     if has_tree:
         values[index, attrs.index(HEAD)] = index[numpy.arange(len(doc)) + old[:, attrs.index(HEAD)]] - index
         values[new, attrs.index(HEAD)] = -1
+        values[new, attrs.index(DEP)] = dep
     else:
         is_known = after[:, attrs.index(SENT_START)] != 0
         values[new, attrs.index(SENT_START)] = numpy.where(is_known, _NOT_SENT_START, 0)

@@ -137,3 +137,27 @@ def test_a_probability_above_1_is_an_error(name: str) -> None:
     arguments: dict[str, Any] = {name: 1.5}
     with pytest.raises(ValueError, match=f"{name} is a probability"):
         augment([make_doc(NAMES)], **arguments)
+
+
+def test_components_learn_from_texts_with_other_whitespace() -> None:
+    """No component gets a label that it does not know."""
+    nlp = spacy.blank("en", vocab=VOCAB)
+    docs = [make_doc([name]) for name in NAMES]
+    names = ("tagger", "bilstm_tagger", "parser", "senter", "ner", "bilstm_ner")
+    for name in names:
+        nlp.add_pipe(name, config={"min_action_freq": 1} if name == "parser" else {})
+    optimizer = nlp.initialize(lambda: [Example(doc.copy(), doc) for doc in docs])
+    losses: dict[str, float] = {}
+    (examples,) = augment(docs, whitespace=1.0)
+    nlp.update(examples, sgd=optimizer, losses=losses)
+    assert all(losses[name] > 0 for name in names)
+
+
+def test_other_whitespace_keeps_the_tree() -> None:
+    """spaCy's parser learns from `get_aligned_parse`, which makes the tree projective."""
+    docs = [make_doc(NAMES)] * 10
+    (examples,) = augment(docs, whitespace=1.0)
+    for example in examples:
+        heads, deps = example.get_aligned_parse(projectivize=True)
+        for token, head, dep in zip(example.reference, heads, deps, strict=True):
+            assert (head, dep) == ((token.i - 1, "dep") if token.is_space else (0, "dep" if token.i else "ROOT"))
