@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import srsly
 
-from ..util.files import written_whole
+from ..util.files import atomic_write
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -38,5 +38,5 @@ class Comparison(Generic[Settings, Result]):
         path: the file to write.
         """
         report = {"command": self.command, "settings": asdict(self.settings), "machine": self.machine}
-        with written_whole(path) as draft:
+        with atomic_write(path) as draft:
             srsly.write_json(draft, report | {"results": [asdict(result) for result in self.results]})

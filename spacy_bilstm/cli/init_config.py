@@ -12,7 +12,7 @@ from thinc.api import Config
 from wasabi import msg
 
 from ..recipes import Recipe, RecipeError, make_config
-from ..util.files import written_whole
+from ..util.files import atomic_write
 
 STDOUT = Path("-")
 PIPELINE_HELP = (
@@ -53,7 +53,7 @@ def init_config(
         print(config.to_str())
         return
     try:
-        with written_whole(output_path) as draft:
+        with atomic_write(output_path) as draft:
             config.to_disk(draft, interpolate=False)
     except OSError as error:
         msg.fail("Can't save the config.", str(error), exits=1)

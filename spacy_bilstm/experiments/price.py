@@ -14,7 +14,7 @@ import srsly
 import torch
 from thinc.types import Floats2d
 
-from ..util.files import written_whole
+from ..util.files import atomic_write
 from ..util.model_size import count_parameters
 from .timing import time_in_turns
 from .variants import CNN, EncoderModel, Variant, build_encoder
@@ -53,7 +53,7 @@ class PriceComparison:
     def save(self, path: Path) -> None:
         """Write everything as JSON."""
         results = [{"name": price.variant.name, **asdict(price)} for price in self.prices]
-        with written_whole(path) as draft:
+        with atomic_write(path) as draft:
             srsly.write_json(draft, {"experiment": "price", "settings": self.settings, "results": results})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import srsly
 
-from ..util.files import written_whole
+from ..util.files import atomic_write
 from .variants import Variant
 
 _PACKAGES = ("spacy-bilstm", "spacy", "thinc", "torch")
@@ -136,7 +136,7 @@ class Comparison:
             "runs": [{"name": run.variant.name, **asdict(run)} for run in self.runs],
             "summary": [{"name": summary.variant.name, **asdict(summary)} for summary in all_summaries],
         }
-        with written_whole(self.output) as draft:
+        with atomic_write(self.output) as draft:
             srsly.write_json(draft, content)
 
 

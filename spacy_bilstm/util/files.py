@@ -196,8 +196,3 @@ def _find_strangers(directory: Path) -> list[str]:
     if not all((directory / name).is_file() for name in _PIPELINE_FILES):
         return names
     return [name for name in names if name not in _PIPELINE_PARTS | components]
-
-
-# The former names, until all users have the new ones.
-written_whole = atomic_write
-directory_written_whole = replace_directory

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import written_whole
+from .files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,5 +83,5 @@ def save_figure(figure: Figure, path: Path) -> None:
 
     check_plot_path(path)
     suffix = path.suffix.lstrip(".").lower()
-    with rc_context(_STYLE), written_whole(path) as draft:
+    with rc_context(_STYLE), atomic_write(path) as draft:
         figure.savefig(draft, format=suffix, dpi=150, metadata={"Date": None} if suffix == "svg" else None)

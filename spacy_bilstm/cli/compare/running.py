@@ -22,7 +22,7 @@ from ...experiments import (
     compare,
     make_comparison_table,
 )
-from ...util.files import written_whole
+from ...util.files import atomic_write
 from ...util.plots import save_figure
 from ..exits import INTERRUPTED
 from .options import check_plot
@@ -99,7 +99,7 @@ def show_result(table: Table, table_path: Path | None, plot_path: Path | None, d
     aligns = ("l", *"r" * (len(table.header) - 1))
     msg.table(list(table.rows), header=tuple(table.header), divider=True, aligns=aligns)
     if table_path is not None:
-        with written_whole(table_path) as draft:
+        with atomic_write(table_path) as draft:
             draft.write_text(table.to_markdown(), encoding="utf8")
         msg.good(f"Wrote {table_path}")
     if plot_path is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ...util.files import written_whole
+from ...util.files import atomic_write
 from ..bootstrap import LEVEL, Estimate
 from ..evaluation import Evaluation
 from . import charts
@@ -22,7 +22,7 @@ def write_report(evaluation: Evaluation, path: str | Path) -> None:
     RAISES: PlotsMissingError if Matplotlib is not installed.
     """
     page = render_page(evaluation)
-    with written_whole(Path(path)) as draft:
+    with atomic_write(Path(path)) as draft:
         draft.write_text(page, encoding="utf8")
 
 
