@@ -131,5 +131,5 @@ def test_spaces_vary_in_kind_and_number() -> None:
     random.seed(0)
     texts = [vary_spaces(DOCS[0]).text for _ in range(200)]
     assert {normalize(text) for text in texts} == {TEXT}
-    assert len(set(texts)) > 100
+    assert len(set(texts)) > 50
     assert all(any(kind in text for text in texts) for kind in KINDS)
