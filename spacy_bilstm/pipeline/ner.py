@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Optimizer, set_dropout_rate
@@ -28,6 +28,7 @@ from ..bridge.crf import (
 from ..bridge.labels import score_labels
 from ..bridge.model_types import CRFLayer, TokenScoresModel
 from ..nn.biluo import count_tags
+from .confidences import write_confidences
 from .defaults import NER_MODEL
 from .entities import (
     Bools,
@@ -41,7 +42,7 @@ from .entities import (
     make_doc_spans,
     write_entities,
 )
-from .loading import SafeLoading
+from .listeners import ListenerChecks
 from .ner_gold import Gold, read_incorrect_spans
 from .ner_scorer import score_ner
 from .tagging import is_linear
@@ -49,7 +50,7 @@ from .tagging import is_linear
 Parse = tuple[float, list[Span]]
 
 
-class BiLSTMEntityRecognizer(SafeLoading):
+class BiLSTMEntityRecognizer(ListenerChecks):
     """Entity recogniser with a conditional random field over BILUO tags, a replacement for spaCy's `ner`.
 
     No entity starts or ends in whitespace or crosses a known start of a sentence. Entities that are set already stay,
@@ -135,13 +136,18 @@ class BiLSTMEntityRecognizer(SafeLoading):
         get_examples: returns examples. All are read for labels if none are given; the model reads some.
         nlp: the pipeline.
         labels: the labels, as in `label_data`; those of the examples if None. Labels that were added before stay.
-        RAISES: ValueError if there are no examples, or if the model is made for another number of labels.
+        RAISES: ValueError if there are no examples or no labels, or if the model is made for another number of labels.
         """
         validate_get_examples(get_examples, "BiLSTMEntityRecognizer.initialize")
         if labels is None:
             labels = {entity.label_ for example in get_examples() for entity in example.reference.ents}
         was_initialized = self._is_initialized
         names = sorted({*self.labels, *labels})
+        if not names:
+            raise ValueError(
+                f"'{self.name}' has no labels: the training data has no entities. Check its format and its annotation "
+                "with `python -m spacy debug data` and your config, or set the labels with add_label or `labels`."
+            )
         self.cfg["labels"] = []
         for name in names:
             self._append_label(name)
@@ -206,13 +212,7 @@ class BiLSTMEntityRecognizer(SafeLoading):
         docs = list(docs)
         write_entities(docs, scores.tokens, scores.spans, self._label_hashes)
         if self.cfg["confidences"] is not None:
-            self._set_confidences(docs, scores, self.cfg["confidences"])
-
-    def _set_confidences(self, docs: Sequence[Doc], entities: PredictedEntities, key: str) -> None:
-        assert entities.probabilities is not None
-        scores = iter(entities.probabilities.tolist())
-        for doc, spans in zip(docs, make_doc_spans(docs, entities.spans, self.labels), strict=True):
-            doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs={"scores": list(islice(scores, len(spans)))})
+            write_confidences(docs, scores, self.labels, self.cfg["confidences"])
 
     def k_best(self, docs: Iterable[Doc], k: int) -> list[list[Parse]]:
         """Find the k most probable analyses of docs, exactly, without changing the docs.
@@ -313,6 +313,7 @@ class BiLSTMEntityRecognizer(SafeLoading):
         losses = self._start_losses(losses)
         examples = list(examples)
         validate_examples(examples, "BiLSTMEntityRecognizer.rehearse")
+        self.check_rehearsal(examples)
         docs = [example.predicted for example in examples]
         if self._rehearsal_model is None or not any(len(doc) for doc in docs):
             return losses
@@ -343,6 +344,9 @@ class BiLSTMEntityRecognizer(SafeLoading):
         if sgd:
             self.finish_update(sgd)
         return loss.value
+
+    def _count_outputs(self, n_labels: int) -> int:
+        return count_tags(n_labels)
 
     def _load(self, load: Callable[[], Any], source: str) -> Any:
         """Load, but keep settings whose value in the present config differs from the config of the training."""
@@ -377,6 +381,7 @@ class BiLSTMEntityRecognizer(SafeLoading):
                 f"Can't use '{self.name}' before its model is initialized. Train it, load it with spacy.load, or call "
                 "nlp.initialize with a sample of examples."
             )
+        self.check_vectors(docs)
         lengths = [len(doc) for doc in docs]
         if not any(lengths):  # Not every model takes a batch without tokens.
             return Emissions(self.model.ops.alloc2f(0, self._n_tags), lengths)

@@ -1,18 +1,23 @@
-"""Fast prediction of one label a token, on CPU."""
+"""Prediction and training of one label a token, as spaCy's `Tagger` does it, but faster on CPU."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 import numpy
 from numpy.typing import NDArray
 from spacy.tokens import Doc
+from spacy.training import Example
 from thinc.api import NumpyOps
+from thinc.types import Floats2d
 
 from ..bridge.labels import find_best_labels
 from ..bridge.model_types import CRFLayer, TokenScoresModel
-from .loading import SafeLoading
+from .listeners import ListenerChecks
 
 
-class FastTagging(SafeLoading):
+class FastTagging(ListenerChecks):
     """Makes the prediction of spaCy's `Tagger` and its subclasses fast: one product and one argmax for a whole batch.
 
     spaCy takes the argmax doc by doc, after a product in thinc that is slower than torch's. `docs/performance.md` shows
@@ -28,6 +33,7 @@ class FastTagging(SafeLoading):
         RETURNS: the labels' indices, one array a doc. Shape `(len(doc),)` each.
         """
         docs = list(docs)
+        self.check_vectors(docs)
         if not is_linear(self.model, "softmax") or not any(len(doc) for doc in docs):
             labels: list[NDArray[numpy.int64]] = super().predict(docs)
             return labels
@@ -35,6 +41,35 @@ class FastTagging(SafeLoading):
         best = find_best_labels(tok2vec.predict(docs), softmax.get_param("W"), softmax.get_param("b"))
         ends = numpy.cumsum([len(doc) for doc in docs])
         return [best[end - len(doc) : end] for doc, end in zip(docs, ends.tolist(), strict=True)]
+
+    def get_loss(self, examples: Iterable[Example], scores: list[Floats2d]) -> tuple[float, list[Floats2d]]:
+        """Compute the loss and its gradient. A single label is not smoothed: there is no other to give a share to.
+
+        examples: the examples.
+        scores: the model's output for their predicted docs.
+        RETURNS: the loss, and the gradient of each array of scores.
+        """
+        smoothing = self.cfg["label_smoothing"]
+        try:
+            if len(self.labels) < 2:
+                self.cfg["label_smoothing"] = 0.0
+            loss: tuple[float, list[Floats2d]] = super().get_loss(examples, scores)
+        finally:
+            self.cfg["label_smoothing"] = smoothing
+        return loss
+
+    def rehearse(self, examples: Iterable[Example], **settings: Any) -> dict[str, float]:
+        """Draw the model back to its predictions when training was resumed.
+
+        examples: the examples, of which only the predicted docs are read.
+        settings: `drop`, `sgd` and `losses`, as for spaCy's `Tagger`.
+        RETURNS: the losses.
+        RAISES: ValueError if the component listens to a shared tok2vec that is trained or has not run on the docs.
+        """
+        examples = list(examples)
+        self.check_rehearsal(examples)
+        losses: dict[str, float] = super().rehearse(examples, **settings)
+        return losses
 
 
 def is_linear(model: TokenScoresModel, output: str, *others: CRFLayer) -> bool:

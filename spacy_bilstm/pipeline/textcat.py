@@ -12,7 +12,7 @@ from thinc.types import Floats2d
 
 from ..bridge.model_types import DocScoresModel
 from .defaults import TEXTCAT_MODEL, TEXTCAT_MULTILABEL_MODEL
-from .loading import SafeLoading
+from .listeners import ListenerChecks
 
 _SCORE_WEIGHTS = {
     "cats_score": 1.0,
@@ -28,7 +28,7 @@ _SCORE_WEIGHTS = {
 }
 
 
-class BatchInvariantCategorizer(SafeLoading, TextCategorizer):
+class BatchInvariantCategorizer(ListenerChecks, TextCategorizer):
     """A text classifier whose scores of an empty doc do not depend on the other docs of the batch."""
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
@@ -39,9 +39,23 @@ class BatchInvariantCategorizer(SafeLoading, TextCategorizer):
         """
         # spaCy's method returns zeros if all docs are empty, but the model's scores if one of them is not.
         docs = list(docs)
+        self.check_vectors(docs)
         if not docs:
             return self.model.ops.alloc2f(0, len(self.labels))
         return self.model.ops.asarray2f(self.model.predict(docs))
+
+    def rehearse(self, examples: Iterable[Example], **settings: Any) -> dict[str, float]:
+        """Draw the model back to its predictions when training was resumed.
+
+        examples: the examples, of which only the predicted docs are read.
+        settings: `drop`, `sgd` and `losses`, as for spaCy's `TextCategorizer`.
+        RETURNS: the losses.
+        RAISES: ValueError if the component listens to a shared tok2vec that is trained or has not run on the docs.
+        """
+        examples = list(examples)
+        self.check_rehearsal(examples)
+        losses: dict[str, float] = super().rehearse(examples, **settings)
+        return losses
 
 
 class BiLSTMTextCategorizer(BatchInvariantCategorizer):

@@ -138,6 +138,52 @@ def test_a_threshold_keeps_preset_entities(load: Callable[..., Language]) -> Non
     assert [(span.start, span.end) for span in doc.spans[KEY]] == [(0, 1), (2, 3)]
 
 
+def test_a_doc_that_passes_twice_keeps_its_confidences(load: Callable[..., Language]) -> None:
+    nlp = load(confidences=KEY)
+    for text in TEXTS:
+        doc = nlp(text)
+        entities, scores = get_ents(doc), get_scores(doc)
+        doc = nlp(doc)
+        assert get_ents(doc) == entities
+        assert [(span.start, span.end, span.label_) for span in doc.spans[KEY]] == entities
+        assert get_scores(doc) == scores
+
+
+def test_the_group_follows_changes_of_the_entities(load: Callable[..., Language]) -> None:
+    """An entity that was removed leaves it, one that was set by hand is not in it, and all are predicted only once."""
+    nlp = load(confidences=KEY)
+    doc = nlp("Anna to Rome")
+    (anna, rome), scores = doc.ents, get_scores(doc)
+    doc.set_ents([Span(doc, 1, 2, label="OTHER"), rome], blocked=[anna])
+    doc = nlp(doc)
+    assert [ent.text for ent in doc.ents] == ["to", "Rome"]
+    assert [(span.text, score) for span, score in zip(doc.spans[KEY], get_scores(doc), strict=True)] == [
+        ("Rome", scores[1])
+    ]
+    doc.set_ents([rome], default="missing")
+    doc = nlp(doc)
+    assert [span.text for span in doc.spans[KEY]] == ["Anna", "Rome"]
+    assert_allclose(get_scores(doc), scores, atol=0.05)
+    doc.set_ents([], default="missing")
+    assert [span.text for span in nlp(doc).spans[KEY]] == ["Anna", "Rome"]
+
+
+def test_a_group_without_scores_is_replaced(load: Callable[..., Language]) -> None:
+    nlp = load(confidences=KEY)
+    doc = nlp("Anna to Rome")
+    doc.spans[KEY] = [doc[0:3], *doc.ents]
+    assert len(nlp(doc).spans[KEY]) == 0
+
+
+def test_a_doc_whose_entities_were_merged_can_pass_again(load: Callable[..., Language]) -> None:
+    """The group is of no use then: spaCy does not move the spans of groups when tokens are merged."""
+    nlp = load(confidences=KEY)
+    doc = nlp("so Anna to Rome")
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    assert len(nlp(doc).spans[KEY]) == len(get_scores(doc))
+
+
 def test_spacy_find_threshold_tries_thresholds(tmp_path: Path, corpus: Path, run_spacy: Callable[..., Any]) -> None:
     """An overfitted model needs none, and 1 leaves no entity."""
     nlp = make_nlp()

@@ -1,11 +1,14 @@
 """The labels of `bilstm_ner`: from examples, added later, or none."""
 
+from typing import Any
+
 import numpy
+import pytest
 from spacy.language import Language
 from spacy.tokens import Span
 from spacy.training import Example
 from toy_corpus import make_examples
-from toy_ner import KEY, TEXTS, get_ents, get_gold, make_long_examples, make_nlp
+from toy_ner import TEXTS, get_ents, get_gold, make_long_examples, make_nlp
 
 
 def test_labels_are_sorted() -> None:
@@ -77,15 +80,30 @@ def test_new_labels_of_examples_are_added_in_training(nlp: Language) -> None:
     assert get_ents(nlp("Anna travels")) == [(1, 2, "VERB")]
 
 
-def test_without_labels_everything_is_outside() -> None:
-    nlp = make_nlp(confidences=KEY)
-    examples = [Example.from_dict(nlp.make_doc("a b c"), {"entities": ["O", "-", "O"]})]
-    optimizer = nlp.initialize(lambda: examples)
-    assert nlp.update(examples, sgd=optimizer) == {"bilstm_ner": 0.0}
-    doc = nlp("a b c")
-    assert [token.ent_iob_ for token in doc] == ["O", "O", "O"]
-    assert len(doc.spans[KEY]) == 0
-    assert nlp.get_pipe("bilstm_ner").k_best([nlp.make_doc("a b")], 2) == [[(1.0, [])]]
-    loaded = make_nlp(confidences=KEY).from_bytes(nlp.to_bytes())
-    assert loaded.get_pipe("bilstm_ner").labels == ()
-    loaded("a b c")
+UNANNOTATED = {"outside": {"entities": ["O", "O"]}, "missing": {}}
+
+
+@pytest.mark.parametrize("annotation", list(UNANNOTATED.values()), ids=list(UNANNOTATED))
+@pytest.mark.parametrize("labels", [None, []])
+def test_training_data_without_labels_is_an_error_that_says_what_to_check(
+    annotation: dict[str, Any], labels: list[str] | None
+) -> None:
+    """This holds for entities that the reader of a corpus has not found, and for an empty result of `init labels`."""
+    nlp = make_nlp()
+    if labels is not None:
+        nlp.config["initialize"]["components"]["bilstm_ner"] = {"labels": labels}
+    with pytest.raises(ValueError, match=r"'bilstm_ner' has no labels: the training data has no entities.*debug data"):
+        nlp.initialize(lambda: [Example.from_dict(nlp.make_doc("a b"), annotation)])
+
+
+def test_labels_that_were_added_are_enough_to_initialise_without_examples() -> None:
+    nlp = make_nlp()
+    nlp.get_pipe("bilstm_ner").add_label("PERSON")
+    nlp.initialize()
+    assert nlp.get_pipe("bilstm_ner").labels == ("PERSON",)
+    nlp("Anna")
+
+
+def test_no_labels_and_no_examples_is_an_error() -> None:
+    with pytest.raises(ValueError, match="set the labels with add_label"):
+        make_nlp().initialize()

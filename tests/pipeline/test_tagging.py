@@ -7,6 +7,7 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.training import Example
 from thinc.api import Model, fix_random_seed, with_array
 from toy_corpus import make_docs, make_examples
 from toy_pipelines import BILSTM, make_tok2vec, overfit
@@ -14,11 +15,11 @@ from toy_pipelines import BILSTM, make_tok2vec, overfit
 from spacy_bilstm.pipeline.tagging import FastTagging, is_linear
 
 
-def make_nlp(name: str) -> Language:
+def make_nlp(name: str, **settings: Any) -> Language:
     fix_random_seed(0)
     nlp = spacy.blank("en")
     config: dict[str, Any] = {"@architectures": "spacy.Tagger.v2", "tok2vec": make_tok2vec(BILSTM)}
-    nlp.add_pipe(name, config={"model": config})
+    nlp.add_pipe(name, config={"model": config, **settings})
     return nlp
 
 
@@ -50,3 +51,14 @@ def test_a_model_with_another_layer_is_left_to_spacy() -> None:
 
 def test_a_model_without_a_tok2vec_is_not_linear() -> None:
     assert not is_linear(Model("other", lambda model, X, is_train: (X, lambda dX: dX)), "softmax")
+
+
+@pytest.mark.parametrize("name", ["bilstm_tagger", "bilstm_morphologizer"])
+def test_a_corpus_with_a_single_label_can_be_trained_with_label_smoothing(name: str) -> None:
+    nlp = make_nlp(name, label_smoothing=0.05)
+    docs = [Doc(nlp.vocab, words=["a", "b"], tags=["X", "X"], pos=["X", "X"]) for _ in range(2)]
+    examples = [Example(nlp.make_doc("a b"), doc) for doc in docs]
+    optimizer = nlp.initialize(lambda: examples)
+    assert nlp.update(examples, sgd=optimizer) == {name: 0.0}
+    assert nlp.get_pipe(name).cfg["label_smoothing"] == 0.05
+    assert nlp("a b")[0].pos_ == "X" or nlp("a b")[0].tag_ == "X"
