@@ -10,8 +10,11 @@ from spacy.util import registry
 from thinc.api import Model
 from thinc.types import Floats2d
 
-CELLS = ("rnn", "gru", "lstm")
-MERGES = ("concat", "sum", "mean", "mul")
+from ..nn.cells import CELLS as CELL_TABLE
+from ..nn.merges import MERGES as MERGE_TABLE
+
+CELLS = tuple(CELL_TABLE)
+MERGES = tuple(MERGE_TABLE)
 CNN = "cnn"
 
 EncoderModel = Model[list[Floats2d], list[Floats2d]]
