@@ -145,8 +145,8 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         names = sorted({*self.labels, *labels})
         if not names:
             raise ValueError(
-                f"'{self.name}' has no labels: the training data has no entities. Check its format and its annotation "
-                "with `python -m spacy debug data` and your config, or set the labels with add_label or `labels`."
+                f"'{self.name}' has no labels: the training data has no entities. Check that its annotation was read: "
+                "`python -m spacy bilstm corpus` counts it. To initialize without examples, call add_label first."
             )
         self.cfg["labels"] = []
         for name in names:

@@ -184,6 +184,16 @@ def test_a_doc_whose_entities_were_merged_can_pass_again(load: Callable[..., Lan
     assert len(nlp(doc).spans[KEY]) == len(get_scores(doc))
 
 
+def test_json_can_have_the_scores(load: Callable[..., Language]) -> None:
+    """The guide shows this way: the spans of the JSON have the order of the group, and are read back."""
+    doc = load(confidences=KEY)("Anna to Rome")
+    data = doc.to_json()
+    for span, score in zip(data["spans"][KEY], get_scores(doc), strict=True):
+        span["score"] = score
+    assert [(span["start"], round(span["score"], 1)) for span in data["spans"][KEY]] == [(0, 1.0), (8, 1.0)]
+    assert [span.text for span in Doc(doc.vocab).from_json(data).spans[KEY]] == ["Anna", "Rome"]
+
+
 def test_spacy_find_threshold_tries_thresholds(tmp_path: Path, corpus: Path, run_spacy: Callable[..., Any]) -> None:
     """An overfitted model needs none, and 1 leaves no entity."""
     nlp = make_nlp()
