@@ -85,7 +85,7 @@ def test_the_same_command_continues_after_ctrl_c(tmp_path: Path, monkeypatch: py
 
 def test_a_file_with_other_settings_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
-    path.write_text('{"experiment": "merge", "settings": {"distance": 2}, "runs": []}', encoding="utf8")
+    path.write_text('{"experiment": "merge", "settings": {"distance": 2}, "versions": {}, "runs": []}', encoding="utf8")
     result = run("merge", *SMALL, "--output", path, exit_code=1)
     assert "distance: 2 there, 5 now" in join_lines(result.output)
 
