@@ -92,9 +92,7 @@ def test_training_data_without_labels_is_an_error_that_says_what_to_check(
     nlp = make_nlp()
     if labels is not None:
         nlp.config["initialize"]["components"]["bilstm_ner"] = {"labels": labels}
-    with pytest.raises(
-        ValueError, match=r"'bilstm_ner' has no labels: the training data has no entities.*bilstm corpus"
-    ):
+    with pytest.raises(ValueError, match=r"'bilstm_ner' has no labels: the training data.*bilstm corpus"):
         nlp.initialize(lambda: [Example.from_dict(nlp.make_doc("a b"), annotation)])
 
 
