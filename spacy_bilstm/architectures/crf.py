@@ -13,10 +13,10 @@ from .output_layer import copy_outputs
 def build_crf_tagger_v1(tok2vec: Tok2VecModel, nO: int | None = None) -> TokenScoresModel:
     """Score BILUO tags for `bilstm_ner`: a linear layer and a conditional random field on top of a tok2vec.
 
-    The model's output are the emissions. The CRF (Lafferty et al. 2001; Lample et al. 2016) with its transitions, start
+    The model outputs the emissions. The CRF (Lafferty et al. 2001; Lample et al. 2016) with its transitions, start
     transitions and end transitions is the reference `crf`, which the component decodes and trains with.
 
-    tok2vec: the tok2vec, from docs to one array of token vectors a doc. Shape `(len(doc), width)` each.
+    tok2vec: the tok2vec, from docs to one array of token vectors per doc. Shape `(len(doc), width)` each.
     nO: number of tags, 1 + 4 for each label. If None, that of the sample when the model is initialised.
     RETURNS: the model, from docs to one array of shape `(len(doc), nO)` each, with the references `tok2vec`,
         `output_layer` and `crf`. Its attribute `resize_output` adds tags to it.
@@ -39,7 +39,7 @@ def make_biluo_crf(n_tags: int) -> LinearChainCRF:
 
     n_tags: number of tags, 1 + 4 for each label.
     RETURNS: the CRF.
-    RAISES: ValueError if no number of labels has so many tags.
+    RAISES: ValueError if no number of labels has that many tags.
     """
     try:
         n_labels = count_labels(n_tags)

@@ -15,7 +15,7 @@ def build_bilstm_encoder_v1(width: int, depth: int = 1, merge: str = "concat", d
     merge: how to merge the two directions: `"concat"`, `"sum"`, `"mean"` or `"mul"` (product).
     dropout: rate of locked dropout between layers, 0 <= rate < 1, in addition to `[training] dropout`, which applies to
         the output of every layer.
-    RETURNS: the encoder, from one array of shape `(length, width)` a document to another.
+    RETURNS: the encoder, from one array of shape `(length, width)` per document to another.
     RAISES: ValueError for an argument outside these ranges.
     """
     return build_recurrent_encoder_v1(width, depth=depth, merge=merge, dropout=dropout)
@@ -53,7 +53,7 @@ def build_recurrent_encoder_v1(
     inference_precision: precision of the products with hidden states at inference on CPU: `"float32"`, `"bfloat16"` or
         `"int8"`. The weights do not change. A lower precision is faster on a CPU that has instructions for it
         (AVX512-BF16, AMX, VNNI), and may round a document differently in different batches.
-    RETURNS: the encoder, from one array of shape `(length, nI)` a document to one of shape `(length, width)`.
+    RETURNS: the encoder, from one array of shape `(length, nI)` per document to one of shape `(length, width)`.
     RAISES: ValueError for an argument outside these ranges.
     """
     input_width = width if nI is None else nI

@@ -81,7 +81,7 @@ POOLINGS: dict[str, Callable[[], PoolingModel]] = {
     "attention": _make_attention,
     "last": _make_last,
 }
-"""How the token vectors of a doc are combined to one vector."""
+"""How the token vectors of a doc are combined into one vector."""
 
 
 def fill_empty() -> EncoderModel:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .bloom_filter import Hashes, add_hashes, contains_hashes, make_bloom_filter
 
-# One byte a counter: with 100,000 words, 1 % of them get the count of a more frequent word.
+# One byte per counter: with 100,000 words, 1 % of them get the count of a more frequent word.
 _N_COUNTERS = 2**20
 _N_CONTEXT_BITS = 2**23
 _MAX_COUNT = 255

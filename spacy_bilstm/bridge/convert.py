@@ -45,7 +45,7 @@ def concatenate_documents(ops: Ops, documents: Sequence[Floats2d], width: int) -
     """Concatenate the vectors of several documents, without a copy if memory holds them like that already.
 
     ops: thinc's operations for the arrays.
-    documents: one array a document. Shape `(length, width)` each.
+    documents: one array per document. Shape `(length, width)` each.
     width: width of the vectors; used only if there are no documents.
     RETURNS: all vectors, which must not be changed. Shape `(sum of lengths, width)`.
     """
@@ -62,7 +62,7 @@ def split_documents(vectors: Floats2d, lengths: Sequence[int]) -> list[Floats2d]
 
     vectors: all vectors. Shape `(sum of lengths, width)`.
     lengths: number of vectors of each document.
-    RETURNS: one array a document, views of `vectors`. Shape `(length, width)` each.
+    RETURNS: one array per document, views of `vectors`. Shape `(length, width)` each.
     """
     documents = []
     start = 0

@@ -20,7 +20,7 @@ def read_features(docs: Sequence[Doc], attrs: Sequence[int]) -> Features:
 
     docs: the docs.
     attrs: ids of the attributes, at least one.
-    RETURNS: the attributes' values, one row a token. Shape `(n_tokens, n_attrs)`.
+    RETURNS: the attributes' values, one row per token. Shape `(n_tokens, n_attrs)`.
     """
     features = numpy.concatenate([doc.to_array(list(attrs)) for doc in docs])
     return cast(Features, features.reshape(len(features), len(attrs)))
@@ -32,7 +32,7 @@ def find_distinct(features: Features) -> tuple[Indices, Indices]:
     Rows are compared by a hash of 64 bits, which sorts several times faster than rows do. If two rows with one hash
     differ, the rows themselves are compared, so the result is exact.
 
-    features: one row a token, with at least one column. Shape `(n_tokens, n_features)`.
+    features: one row per token, with at least one column. Shape `(n_tokens, n_features)`.
     RETURNS: for each distinct row, the index of a token that has it, shape `(n_distinct,)`; and for each token, the
         index of its distinct row, shape `(n_tokens,)`.
     """

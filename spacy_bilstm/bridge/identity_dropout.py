@@ -1,6 +1,7 @@
 """Identity dropout: treat rare words as unseen ones in training, so that a model learns what to do with unseen words.
 
-The identity of a word are the attributes that tell which word it is. Affixes, shape and characters tell how it looks.
+A word's identity consists of the attributes that tell which word it is. Affixes, shape and characters only tell what it
+looks like.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def draw_dropped_tokens(
 
 
 def replace_unseen(identities: Features, seen: BloomFilter, is_dropped: NDArray[numpy.bool_] | None) -> Features:
-    """Replace the identities of unseen and dropped words by `UNSEEN`.
+    """Replace the identities of unseen and dropped words with `UNSEEN`.
 
     identities: values of one identity attribute. Shape `(n_types,)`.
     seen: the identities seen in training.

@@ -32,7 +32,7 @@ def score_labels(documents: list[Floats2d], weights: FloatsXd, bias: FloatsXd) -
     torch computes one product, faster than thinc. NumPy would be faster still, but its threads and torch's wait for
     each other: with two threads, whole pipelines ran at half the speed.
 
-    documents: token vectors, one array a document, in CPU memory. Shape `(length, width)` each.
+    documents: token vectors, one array per document, in CPU memory. Shape `(length, width)` each.
     weights: the layer's weights. Shape `(n_labels, width)`.
     bias: the layer's bias. Shape `(n_labels,)`.
     RETURNS: the scores of all tokens, document after document. Shape `(n_tokens, n_labels)`.

@@ -5,13 +5,13 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
 Tok2VecModel = Model[list[Doc], list[Floats2d]]
-"""From docs to one array of token vectors a doc, each of shape `(len(doc), nO)`."""
+"""From docs to one array of token vectors per doc, each of shape `(len(doc), nO)`."""
 
 TokenScoresModel = Model[list[Doc], list[Floats2d]]
-"""From docs to one array of label scores a doc, each of shape `(len(doc), nO)`."""
+"""From docs to one array of label scores per doc, each of shape `(len(doc), nO)`."""
 
 DocScoresModel = Model[list[Doc], Floats2d]
-"""From docs to one row of label scores a doc. Shape `(n_docs, nO)`."""
+"""From docs to one row of label scores per doc. Shape `(n_docs, nO)`."""
 
 EncoderModel = Model[list[Floats2d], list[Floats2d]]
 """From arrays of token vectors, of shape `(length, nI)`, to as many of shape `(length, nO)`."""
@@ -20,7 +20,7 @@ CRFLayer = Model[list[Floats2d], list[Floats2d]]
 """A layer that holds the parameters of a CRF and passes emissions through, each of shape `(length, n_tags)`."""
 
 PoolingModel = Model[Ragged, Floats2d]
-"""From the token vectors of all docs to one vector a doc. Shape `(n_docs, nO)`."""
+"""From the token vectors of all docs to one vector per doc. Shape `(n_docs, nO)`."""
 
 OutputLayer = Model[Floats2d, Floats2d]
 """From vectors to scores of labels. Shape `(n, nO)`."""

@@ -27,8 +27,8 @@ def compute_neighbour_loss(ops: Ops, docs: list[Doc], prediction: Floats2d) -> t
     docs: the docs.
     prediction: scores (logits) of the buckets of the next word, then those of the word before: one score for each
         bucket of each of the four hashes. Shape `(n_tokens, 2 * 4 * n_buckets)`.
-    RETURNS: the loss, and the gradient of its mean. The loss of a token is the mean cross-entropy of its neighbours'
-        hashes, in nats. The result is the sum over all tokens.
+    RETURNS: the sum of all tokens' losses, and the gradient of their mean. The loss of a token is the mean
+        cross-entropy of its neighbours' hashes, in nats.
     """
     n_buckets = prediction.shape[1] // (2 * N_HASHES)
     scores = array_to_tensor(prediction, torch.device("cuda" if ops.device_type == "gpu" else "cpu"))

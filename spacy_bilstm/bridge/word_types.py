@@ -1,6 +1,6 @@
 """Find the word types of a batch, the distinct combinations of the features that a word embedding reads.
 
-Tokens with equal features share a word type, and have equal embeddings. Everything that takes time is done once a type.
+Tokens with equal features share a word type, and have equal embeddings. All costly work is done once per type.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class WordTypes:
     vectors: BaseVectors | None
 
     def get_features(self) -> Features:
-        """Return all features that the types' embeddings depend on, one row a type. Shape `(n_types, n_features)`."""
+        """Return all features that the types' embeddings depend on, one row per type. Shape `(n_types, n_features)`."""
         columns = [*self.attrs, self.orths, self.vector_keys]
         return numpy.stack([column for column in columns if column is not None], axis=1)
 

@@ -50,7 +50,7 @@ def count_labels(n_tags: int) -> int:
 
     n_tags: number of tags.
     RETURNS: the number of labels, >= 0.
-    RAISES: ValueError if no number of labels has so many tags.
+    RAISES: ValueError if no number of labels has that many tags.
     """
     n_labels, rest = divmod(n_tags - 1, _N_POSITIONS)
     if n_tags < 1 or rest:

@@ -105,7 +105,7 @@ class CharacterBiLSTM(CharacterEncoder):
         self.layer = RecurrentLayer(input_width, width, cell="lstm", bidirectional=True, merge="concat")
 
     def reset_parameters(self) -> None:
-        """Initialise the weights as those of any `RecurrentLayer`."""
+        """Initialise the weights as for any `RecurrentLayer`."""
         self.layer.reset_parameters()
 
     def forward(self, embedded: Tensor, chars: Tensor, lengths: Sequence[int]) -> Tensor:

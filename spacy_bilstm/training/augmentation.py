@@ -59,13 +59,13 @@ def make_batch_augmented_v1(
     """Make a batcher that changes a random part of the examples, a new part in each epoch.
 
     spaCy's corpus reader augments once, when it reads the corpus. This batcher augments every batch that it makes. It
-    replaces entities by others (Dai and Adel 2020), which makes an entity recogniser learn from context and from the
+    replaces entities with others (Dai and Adel 2020), which makes an entity recogniser learn from context and from the
     form of unseen names, it lowercases texts, and it replaces spaces by the other whitespace that people's texts have.
     The words of a changed example are the reference tokens. Python's random generator, which `[training] seed` sets,
     makes all random choices.
 
     batcher: makes the batches, such as `spacy-bilstm.batch_by_length.v1`.
-    swap_entities: probability of replacing an entity by one with the same label and number of words that was seen
+    swap_entities: probability of replacing an entity with one of the same label and number of words that was seen
         earlier in training, 0 <= probability <= 1.
     lower_case: probability of lowercasing a document, 0 <= probability <= 1.
     whitespace: probability of replacing a random share of a document's spaces by several spaces, no-break spaces, tabs,

@@ -18,7 +18,7 @@ class GlobalClipOptimizer(Optimizer):
 
     thinc calls an optimizer with one parameter after the other and clips each alone, which changes the direction of the
     step. This optimizer collects the gradients of all parameters and applies them when the step ends. The step ends
-    when spaCy's training loop calls `step_schedules`, or, in a loop that does not call it, when a parameter comes a
+    when spaCy's training loop calls `step_schedules`, or, in a loop that does not call it, when a parameter comes up a
     second time. Weights are updated in place, in the arrays that the optimizer was called with, as in `nlp.rehearse`.
     """
 

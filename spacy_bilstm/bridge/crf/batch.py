@@ -37,7 +37,7 @@ class Emissions(NamedTuple):
         """Concatenate the scores of documents.
 
         model: the CRF layer that the scores are for.
-        documents: scores of tags, one array a document. Shape `(length, n_tags)` each.
+        documents: scores of tags, one array per document. Shape `(length, n_tags)` each.
         RETURNS: the emissions.
         """
         scores = concatenate_documents(model.ops, documents, model.get_dim("nO"))

@@ -25,7 +25,7 @@ class CRFLoss(NamedTuple):
     """A loss and its gradients.
 
     value: the loss, summed over documents.
-    d_emissions: gradient of the emissions, one array a document. Shape `(length, n_tags)` each.
+    d_emissions: gradient of the emissions, one array per document. Shape `(length, n_tags)` each.
     d_parameters: gradient of each parameter of the layer, by its name.
     """
 

@@ -28,7 +28,7 @@ class Elman(TorchCell):
         minus_one = input_gates.new_tensor(-1.0)
         step_gates = input_gates.new_empty((steps.gate_rows.shape[1], input_gates.shape[1]))
         gates = step_gates.view_as(hidden)
-        # No input gate makes a tanh zero whatever the hidden state adds to it, so a factor of zero resets the state.
+        # No value of the input gate makes the tanh zero for every hidden state, so a factor of zero resets the state.
         factors = steps.is_token.unsqueeze(-1).to(input_gates.dtype)
         for rows, state, factor in zip(steps.gate_rows.unbind(), steps.states.unbind(), factors.unbind(), strict=True):
             torch.index_select(input_gates, 0, rows, out=step_gates)

@@ -18,7 +18,7 @@ class LSTM(TorchCell):
 
     @torch.no_grad()
     def reset_parameters(self, weights: nn.Module) -> None:
-        """Initialise the weights as those of other cells, and the bias of the forget gate with 1.
+        """Initialise the weights as for other cells, and the bias of the forget gate with 1.
 
         The 1 (Jozefowicz et al. 2015) is in the first of torch's two bias vectors.
         """

@@ -15,9 +15,9 @@ from torch import Tensor
 # takes n + 7 times as long as one more lane adds (`python -m spacy_bilstm.experiments.recurrence_timings lanes`).
 _STEP_COST = 7
 _SEGMENT_COST = 30
-# Lanes are full if the best possible layout costs at most this factor less.
+# Lanes count as full if they cost at most this factor times what perfectly full lanes would.
 _FULL = 1.05
-# The most numbers of lanes to try. Trying them takes less than a hundredth of the recurrence's time.
+# How many numbers of lanes to try at most. Trying them takes less than a hundredth of the recurrence's time.
 _MAX_TRIED = 32
 
 

@@ -21,8 +21,8 @@ class Workload(NamedTuple):
     precision: precision of the products with hidden states at inference on CPU, a key of `products.PRODUCTS`.
     lengths: number of tokens of each document, each >= 0, and not all 0.
     device: where the token vectors are.
-    needs_gradient: whether the call is one of training, or torch records gradients.
-    recurrent_dropout: rate of dropout on the hidden-to-hidden weights, 0 <= rate < 1. Not 0 in training only.
+    needs_gradient: whether this is training, or torch records gradients.
+    recurrent_dropout: rate of dropout on the hidden-to-hidden weights, 0 <= rate < 1. Always 0 outside training.
     has_input_gates: whether the input gates of the first layer are cached, so that computing them costs nothing.
     """
 

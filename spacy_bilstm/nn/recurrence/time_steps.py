@@ -23,7 +23,7 @@ from .strategy import Strategy, Workload
 MAX_LANES = 128
 """The fastest number of lanes (`python -m spacy_bilstm.experiments.recurrence_timings lanes`)."""
 
-# A step of few long documents has too little work for the loop. oneDNN's LSTM is then faster, even without cached
+# A step of a few long documents is too little work for the loop. oneDNN's LSTM is then faster, even without cached
 # gates.
 _SHORT = 50
 _MIN_LANES = 8
