@@ -53,7 +53,7 @@ class TagConfusions:
     attr: the attribute of tokens, "tag" or "pos".
     name: the name to show.
     matrix: the values with the most confusions.
-    most_frequent: the most frequent confusions, in falling order.
+    most_frequent: the most frequent confusions, in descending order.
     """
 
     attr: str

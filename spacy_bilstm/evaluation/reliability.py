@@ -16,7 +16,7 @@ class Bin:
 
     n: the number of entities.
     confidence: their mean confidence, 0 to 1.
-    accuracy: the share of them that is correct.
+    accuracy: the share of them that are correct.
     """
 
     n: int
@@ -29,7 +29,7 @@ class Reliability:
     """How reliable confidences are.
 
     calibration_error: the expected calibration error, 0 to 1.
-    bins: the bins that have entities, by rising confidence.
+    bins: the bins that have entities, in order of increasing confidence.
     """
 
     calibration_error: float

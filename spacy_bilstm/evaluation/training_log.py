@@ -18,7 +18,7 @@ class LogError(ValueError):
 class TrainingLog:
     """The learning curves of a training, with a point for each evaluation.
 
-    steps: the training steps, rising.
+    steps: the training steps, in ascending order.
     scores: the values of each score on the dev corpus, 0 to 100, by name.
     losses: the loss of each component since the previous evaluation, by name.
     """

@@ -29,7 +29,7 @@ MISSING, INSIDE, OUTSIDE, BEGIN = range(4)  # values of spaCy's ENT_IOB
 
 @dataclass(frozen=True)
 class Tokens:
-    """The properties of a batch's tokens that decide about possible entities.
+    """The properties of a batch's tokens that decide which entities are possible.
 
     lengths: number of tokens of each doc.
     is_first: whether a token is the first one of its doc. Shape `(n_tokens,)`, like all arrays below.
@@ -92,7 +92,7 @@ class Spans:
         return len(self.starts)
 
     def select(self, which: Bools | Ints) -> Spans:
-        """Return the spans with a condition, of shape `(n_spans,)`, or with certain indices."""
+        """Return the spans where a mask of shape `(n_spans,)` is true, or those with certain indices."""
         return Spans(self.starts[which], self.ends[which], self.labels[which])
 
 

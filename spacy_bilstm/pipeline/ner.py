@@ -109,7 +109,7 @@ class BiLSTMEntityRecognizer(ListenerChecks):
 
         label: the label.
         RETURNS: 0 if the component had the label already, otherwise 1.
-        RAISES: ValueError if the label is no string or empty.
+        RAISES: ValueError if the label is not a string or is empty.
         """
         if not isinstance(label, str) or not label:
             raise ValueError(f"A label of '{self.name}' must be a string and not empty, but is {label!r}.")
@@ -300,7 +300,7 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         losses: dict[str, float] | None = None,
         **config: Any,
     ) -> dict[str, float]:
-        """Draw the model back to its predictions when training was resumed, for the labels that it had then.
+        """Pull the model back towards its predictions when training was resumed, for the labels that it had then.
 
         examples: the examples, of which only the predicted docs are read.
         drop: rate of dropout, 0 <= drop < 1.
@@ -423,10 +423,10 @@ def make_bilstm_ner(
     confidences: the span group that gets the predicted entities, with the probability of each in its attribute
         `scores`, as in `doc.spans[confidences].attrs["scores"]`. If null, no probabilities are computed.
     threshold: with 0, the entities are those of the most probable analysis. Otherwise they are all spans that are at
-        least so probable, 0 < threshold <= 1, the most probable first where they overlap.
+        least this probable, 0 < threshold <= 1, the most probable first where they overlap.
     temperature: all scores are divided by it where probabilities are computed, > 0. Values above 1 make the model less
         confident. Unless there is a threshold, the entities do not depend on it.
-    incorrect_spans_key: the span group of reference docs that holds spans known to be no entities of their label, or
+    incorrect_spans_key: the span group of reference docs that holds spans known not to be entities of their label, or
         null.
     scorer: the scoring method.
     RETURNS: the component.

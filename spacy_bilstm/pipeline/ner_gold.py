@@ -57,7 +57,7 @@ class Gold:
         for label in labels:
             if label.startswith("!"):
                 raise ValueError(
-                    f"The label '{label}' is spaCy's old notation for spans that are known to be no entities. Put such "
+                    f"The label '{label}' is spaCy's old notation for spans known not to be entities. Put such "
                     "spans into a span group of the reference docs, and set incorrect_spans_key to the group's key."
                 )
         return labels
@@ -123,7 +123,7 @@ def _align(example: Example) -> Hashes:
 def read_incorrect_spans(
     examples: Sequence[Example], key: str, labels: Mapping[str, int], lengths: Sequence[int]
 ) -> list[tuple[int, Ints]]:
-    """Read spans that are known to be no entities of their label.
+    """Read spans that are known not to be entities of their label.
 
     examples: the examples.
     key: the span group of the reference docs that holds the spans.

@@ -1,4 +1,4 @@
-"""Prediction and training of one label a token, as spaCy's `Tagger` does it, but faster on CPU."""
+"""Prediction and training of one label per token, as spaCy's `Tagger` does it, but faster on CPU."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FastTagging(ListenerChecks):
         """Find the best label of each token.
 
         docs: the docs.
-        RETURNS: the labels' indices, one array a doc. Shape `(len(doc),)` each.
+        RETURNS: the labels' indices, one array per doc. Shape `(len(doc),)` each.
         """
         docs = list(docs)
         self.check_vectors(docs)
@@ -59,7 +59,7 @@ class FastTagging(ListenerChecks):
         return loss
 
     def rehearse(self, examples: Iterable[Example], **settings: Any) -> dict[str, float]:
-        """Draw the model back to its predictions when training was resumed.
+        """Pull the model back towards its predictions when training was resumed.
 
         examples: the examples, of which only the predicted docs are read.
         settings: `drop`, `sgd` and `losses`, as for spaCy's `Tagger`.

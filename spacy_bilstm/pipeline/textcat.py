@@ -45,7 +45,7 @@ class BatchInvariantCategorizer(ListenerChecks, TextCategorizer):
         return self.model.ops.asarray2f(self.model.predict(docs))
 
     def rehearse(self, examples: Iterable[Example], **settings: Any) -> dict[str, float]:
-        """Draw the model back to its predictions when training was resumed.
+        """Pull the model back towards its predictions when training was resumed.
 
         examples: the examples, of which only the predicted docs are read.
         settings: `drop`, `sgd` and `losses`, as for spaCy's `TextCategorizer`.
