@@ -43,7 +43,7 @@ def draw_speed(comparison: SpeedComparison) -> Figure:
 
 
 def draw_scaling(comparison: ScalingComparison) -> Figure:
-    """Draw each pipeline's speed over the length of documents and over the batch size, and its memory over the length.
+    """Draw each pipeline's speed by length of documents and by batch size, and its memory by length.
 
     comparison: the result of `compare_scaling`.
     RETURNS: the figure, with three plots.
@@ -75,7 +75,7 @@ def draw_scaling(comparison: ScalingComparison) -> Figure:
 
 
 def draw_training(comparison: TrainingComparison) -> Figure:
-    """Draw each config's training speed, and its peak memory over the epochs.
+    """Draw each config's training speed, and its peak memory by epoch.
 
     comparison: the result of `compare_training`.
     RETURNS: the figure, with two plots.

@@ -46,7 +46,7 @@ class EncoderSettings:
 
     @property
     def title(self) -> str:
-        """One line for people."""
+        """The title of the plot, which is also announced."""
         return (
             f"{self.n_docs} documents, {self.n_words} words, width {self.width}, depth {self.depth}, "
             f"{self.threads} thread(s), {self.rounds} rounds"

@@ -34,7 +34,7 @@ def get_quartiles(numbers: Iterable[float]) -> Quartiles:
 def get_ratio(speeds: Iterable[float], baseline: Iterable[float]) -> float:
     """Compute the median over rounds of a speed divided by the baseline's speed in the same round.
 
-    speeds, baseline: one speed a round, > 0.
+    speeds, baseline: one speed per round, > 0.
     RETURNS: the ratio; above 1 if the baseline is slower.
     """
     return median(speed / base for speed, base in zip(speeds, baseline, strict=True))

@@ -60,8 +60,8 @@ class ScalingSettings:
 
     @property
     def title(self) -> str:
-        """One line for people."""
-        return f"{self.words:,} words a measurement, {self.threads} thread(s), medians of {self.rounds} rounds"
+        """The title of the plot."""
+        return f"{self.words:,} words per measurement, {self.threads} thread(s), medians of {self.rounds} rounds"
 
 
 @dataclass
@@ -127,7 +127,7 @@ def compare_scaling(
     must call this function below `if __name__ == "__main__":`, because each process imports the script.
 
     pipelines: paths or names of pipelines, at least one. The others are compared with the first.
-    texts: a `.txt` file with one text a line, a `.jsonl` file with `text` in each line, or a `.spacy` file.
+    texts: a `.txt` file with one text per line, a `.jsonl` file with `text` in each line, or a `.spacy` file.
     lengths: words in a document, each >= 1.
     batch_sizes: documents in a batch, each >= 1.
     words: words to annotate with each workload, >= 1.

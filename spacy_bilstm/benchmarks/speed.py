@@ -45,7 +45,7 @@ class SpeedSettings:
 
     @property
     def title(self) -> str:
-        """One line for people."""
+        """The title of the plot, which is also announced."""
         return f"{self.n_docs:,} documents, {self.n_words:,} words, {self.threads} thread(s), {self.rounds} rounds"
 
 
@@ -111,7 +111,7 @@ def compare_speed(
     round. A script must call this function below `if __name__ == "__main__":`, because each process imports the script.
 
     pipelines: paths or names of pipelines, at least one. The others are compared with the first.
-    texts: a `.txt` file with one text a line, a `.jsonl` file with `text` in each line, or a `.spacy` file.
+    texts: a `.txt` file with one text per line, a `.jsonl` file with `text` in each line, or a `.spacy` file.
     join_words: join neighbouring texts into documents of about this many words, >= 1; None leaves them separate.
     limit_words: take texts until they have this many words, >= 1; None takes all.
     batch_size: texts in a batch of `nlp.pipe`, >= 1; None for each pipeline's own.

@@ -24,7 +24,7 @@ class TextsError(ValueError):
 def read_texts(path: Path) -> list[str]:
     """Read texts from a file, except those that are only whitespace.
 
-    path: a `.txt` file with one text a line, a `.jsonl` file with one object a line and the text under `text`, or a
+    path: a `.txt` file with one text per line, a `.jsonl` file with one object per line and the text under `text`, or a
         `.spacy` file.
     RETURNS: at least one text.
     RAISES: TextsError if the file has another suffix, is damaged, or holds no text.

@@ -29,7 +29,7 @@ class TrainingSettings:
 
     @property
     def title(self) -> str:
-        """One line for people."""
+        """The title of the plot, which is also announced."""
         return f"{Path(self.corpus).name}, {self.threads} thread(s), {self.epochs} epochs"
 
 

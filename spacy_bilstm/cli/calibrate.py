@@ -31,7 +31,7 @@ def calibrate(
 ) -> None:
     """Fit the temperature of an entity recogniser's confidences.
 
-    Afterwards about 80 in 100 entities with a confidence of 0.8 are correct, as far as a single number can achieve it.
+    Afterwards, about 80 of 100 entities with a confidence of 0.8 are correct, as far as one number can achieve that.
     The same entities are found as before. With --threshold, all spans that are probable enough are found instead. The
     output directory must be new or empty. With --force, it may be a pipeline, but not the one to calibrate.
     """

@@ -27,7 +27,9 @@ def corpus(
     ] = None,
     sentences_per_doc: Annotated[
         int | None,
-        typer.Option("--sentences-per-doc", "-n", min=1, help="Most sentences in a document; 1 for single sentences"),
+        typer.Option(
+            "--sentences-per-doc", "-n", min=1, help="Largest number of sentences in a document; 1 for single sentences"
+        ),
     ] = None,
     ignore_label: Annotated[
         list[str] | None, typer.Option(help="Entity label to read as outside; can be given several times")

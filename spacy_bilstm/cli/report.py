@@ -34,7 +34,7 @@ def report(
             dir_okay=False,
         ),
     ] = None,
-    n_worst: Annotated[int, typer.Option(help="Sentences with the most errors to show", min=0)] = 20,
+    n_worst: Annotated[int, typer.Option(help="Number of sentences to show, those with the most errors", min=0)] = 20,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap", min=0)] = 0,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU ID or -1 for CPU", min=-1)] = -1,

@@ -1,4 +1,4 @@
-"""Experiments with encoders: comparisons on probe tasks and corpora, and the programs that measure for the docs."""
+"""Experiments with encoders: comparisons on probe tasks and corpora, and the programs behind the docs' numbers."""
 
 from .charts import draw_distances, draw_prices, draw_questions, draw_trade_off
 from .corpus_task import CorpusTask, make_corpus_task

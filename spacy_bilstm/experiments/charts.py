@@ -19,7 +19,7 @@ _CHANCE: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1.2,
 
 
 def draw_distances(comparison: Comparison) -> Figure:
-    """Draw the accuracy over the distance, a line for each variant with its standard deviation over seeds.
+    """Draw the accuracy against the distance: a line for each variant, with its standard deviation over seeds.
 
     comparison: the results of a long-gap or future-context task, with at least one run.
     RETURNS: the figure.
@@ -51,7 +51,7 @@ def draw_distances(comparison: Comparison) -> Figure:
 
 
 def draw_questions(comparison: Comparison) -> Figure:
-    """Draw the accuracy on each question, a group of bars for each question and a bar for each variant.
+    """Draw the accuracy on each question: a group of bars for each question, with a bar for each variant.
 
     comparison: the results of a merge task, with at least one run.
     RETURNS: the figure.
@@ -76,7 +76,7 @@ def draw_questions(comparison: Comparison) -> Figure:
 
 
 def draw_trade_off(comparison: Comparison) -> Figure:
-    """Draw each score over the prediction speed, a point for each variant with its standard deviation over seeds.
+    """Draw each score against the prediction speed: a point for each variant, with its standard deviation over seeds.
 
     comparison: the results, with at least one run.
     RETURNS: the figure, with a plot for each score.
@@ -107,7 +107,7 @@ def draw_trade_off(comparison: Comparison) -> Figure:
 
 
 def draw_prices(comparison: PriceComparison) -> Figure:
-    """Draw the time per word in prediction and in training, a bar for each encoder.
+    """Draw the time per word in prediction and in training, with a bar for each encoder.
 
     comparison: the prices, at least one.
     RETURNS: the figure, with two plots.

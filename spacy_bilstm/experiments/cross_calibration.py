@@ -57,11 +57,11 @@ def cross_calibrate(nlp: Language, examples: Sequence[Example], pipe: str = "ner
     examples: examples that it was not trained with. Their predicted docs are not annotated yet.
     pipe: the name of the entity recogniser, a `bilstm_ner`.
     RETURNS: the scores for each key of `FITS`.
-    RAISES: ValueError if the component is no `bilstm_ner`.
+    RAISES: ValueError if the component is not a `bilstm_ner`.
     """
     recognizer = nlp.get_pipe(pipe)
     if not isinstance(recognizer, BiLSTMEntityRecognizer):
-        raise ValueError(f"'{pipe}' is no bilstm_ner. Use the name of one.")
+        raise ValueError(f"'{pipe}' is not a bilstm_ner. Use the name of one.")
     with nlp.select_pipes(enable=nlp.pipe_names[: nlp.pipe_names.index(pipe)]):
         docs = list(nlp.pipe(example.predicted for example in examples))
     halves: list[list[Example]] = [[], []]

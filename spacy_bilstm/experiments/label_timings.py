@@ -29,7 +29,7 @@ def time_labels(rounds: int, n_labels: Sequence[int] = N_LABELS) -> Table:
     calls = {n: partial(torch.nn.functional.linear, vectors, torch.randn(n, WIDTH), torch.randn(n)) for n in n_labels}
     seconds = get_medians(calls, 10 * rounds)
     header = ("labels", *(str(n) for n in n_labels))
-    return Table(header, [("nanoseconds a token", *(f"{1e9 * seconds[n] / N_TOKENS:.0f}" for n in n_labels))])
+    return Table(header, [("nanoseconds per token", *(f"{1e9 * seconds[n] / N_TOKENS:.0f}" for n in n_labels))])
 
 
 if __name__ == "__main__":

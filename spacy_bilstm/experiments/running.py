@@ -64,7 +64,7 @@ def _train_missing(
     """Add the missing runs to a comparison, until Ctrl-C.
 
     All variants run with the first seed before any runs with the second: a comparison that stops early then has all of
-    them, and a change of the machine's speed affects all alike.
+    them, and a change in the machine's speed affects all equally.
     """
     missing = comparison.missing
     total = len(missing) * hyperparameters.steps

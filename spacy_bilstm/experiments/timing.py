@@ -15,7 +15,7 @@ Key = TypeVar("Key", bound=Hashable)
 def time_in_turns(
     calls: Mapping[Key, Callable[[], object]], rounds: int, progress: bool = False
 ) -> dict[Key, list[float]]:
-    """Time calls in turns, so a change of the machine's speed affects all alike.
+    """Time calls in turns, so a change in the machine's speed affects all equally.
 
     calls: the calls by key.
     rounds: number of rounds. Each round makes every call once, after a first round that only warms up.

@@ -91,7 +91,7 @@ def build_encoder(variant: Variant, width: int) -> EncoderModel:
 
     variant: the encoder.
     width: width of its input and output.
-    RETURNS: the model, from one array of token vectors a document to another.
+    RETURNS: the model, from one array of token vectors per document to another.
     RAISES: ValueError if the encoder can't have this width.
     """
     try:

@@ -31,8 +31,8 @@ def encoder(
     The encoders are spacy-bilstm.BiLSTMEncoder.v1, spacy.TorchBiLSTMEncoder.v1 and spacy.MaxoutWindowEncoder.v2 (depth
     4, window 1, 3 pieces). They take turns within each round. A change in the machine's speed then affects all of them
     equally. The share compares the arithmetic per second of an encoder's matrix products with that of one large float32
-    matrix product of all words, on as many threads. The last column is the largest difference between a document's
-    vectors in the batch and its vectors alone.
+    matrix product of all words, on the same number of threads. The last column is the largest difference between a
+    document's vectors in the batch and its vectors alone.
     """
     check_plot(plot)
     comparison = compare_encoders(

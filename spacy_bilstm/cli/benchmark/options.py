@@ -13,7 +13,7 @@ Pipelines = Annotated[
 Texts = Annotated[
     Path,
     typer.Option(
-        help="A .txt file with one text a line, a .jsonl file with 'text' in each line, or a .spacy file",
+        help="A .txt file with one text per line, a .jsonl file with 'text' in each line, or a .spacy file",
         exists=True,
         dir_okay=False,
     ),

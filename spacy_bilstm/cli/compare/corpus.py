@@ -34,7 +34,7 @@ def corpus(
     train: Annotated[Path, typer.Option("--train", help="The .spacy file to train on", exists=True, dir_okay=False)],
     dev: Annotated[Path, typer.Option("--dev", help="The .spacy file to score on", exists=True, dir_okay=False)],
     pipes: Annotated[
-        str | None, typer.Option(help=f"Components to train, of {','.join(SCORES)}; default: all with annotation")
+        str | None, typer.Option(help=f"Components to train, from {','.join(SCORES)}; default: all with annotation")
     ] = None,
     cells: Cells = "rnn,gru,lstm",
     directions: Directions = "1,2",

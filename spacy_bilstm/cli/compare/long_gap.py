@@ -51,7 +51,7 @@ def long_gap(
     """Probe how far encoders remember.
 
     "I grew up in France ... and I speak its language": the country at the start decides the tag of the last word, one
-    of eight, such as FRENCH. The words between them tell nothing. One training mixes all distances, and each distance
+    of eight, such as FRENCH. The words in between reveal nothing. One training mixes all distances, and each distance
     is a test. Only the last word has a tag, and only this word counts.
     """
     variants = parse_variants(cells, directions, merges, depths, cnn, width)

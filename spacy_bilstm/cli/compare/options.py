@@ -12,9 +12,9 @@ from wasabi import msg
 from ...experiments.variants import CELLS, MERGES, Variant, build_encoder, make_variants
 from ...util.plots import PlotsMissingError, check_plot_path
 
-Cells = Annotated[str, typer.Option(help=f"Cells to compare, of {','.join(CELLS)}")]
-Directions = Annotated[str, typer.Option(help="Numbers of directions to compare, of 1,2")]
-Merges = Annotated[str, typer.Option(help=f"Merges of two directions to compare, of {','.join(MERGES)}")]
+Cells = Annotated[str, typer.Option(help=f"Cells to compare, from {','.join(CELLS)}")]
+Directions = Annotated[str, typer.Option(help="Numbers of directions to compare, from 1,2")]
+Merges = Annotated[str, typer.Option(help=f"Merges of two directions to compare, from {','.join(MERGES)}")]
 Depths = Annotated[str, typer.Option(help="Numbers of layers to compare, such as 1,2")]
 Cnn = Annotated[bool, typer.Option("--cnn/--no-cnn", help="Whether to compare spaCy's default CNN, too")]
 Distances = Annotated[str, typer.Option(help="Distances in words, each at least 5")]

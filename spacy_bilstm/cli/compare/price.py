@@ -47,8 +47,8 @@ def price(
     """Measure the cost of a second direction.
 
     The encoders run without the rest of a pipeline, on the same arrays. They take turns within each round, so a change
-    of the machine's speed affects all alike. Concatenated directions have half the width each, added or multiplied
-    directions the full width.
+    in the machine's speed affects them all equally. Concatenated directions have half the width each, added or
+    multiplied directions the full width.
     """
     variants = parse_variants(cells, directions, merges, depths, cnn, width)
     check_plot(plot)
