@@ -135,6 +135,7 @@ def test_no_temperature_is_fitted_if_all_entities_are_correct(nlp: Language) -> 
 def test_no_threshold_is_fitted_if_no_entity_is_correct(nlp: Language) -> None:
     recognizer = get_ner(nlp)
     examples = make_examples(nlp, [Doc(nlp.vocab, words=["Ada"], ents=["B-ORG"])])
+    nlp.get_pipe("tok2vec")(examples[0].predicted)
     with pytest.raises(ValueError, match="none of them is correct"):
         fit_threshold(recognizer, examples)
     assert recognizer.cfg["threshold"] == 0.0
