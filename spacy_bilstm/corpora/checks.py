@@ -22,7 +22,8 @@ def check_docs(docs: Sequence[Doc], statistics: CorpusStatistics) -> list[str]:
     """
     messages = []
     annotated = any(doc.cats or any(map(doc.has_annotation, ANNOTATION)) for doc in docs)
-    if not annotated:
+    has_boundaries = any((doc.to_array("SENT_START")[1:] == 1).any() for doc in docs)
+    if not annotated and not has_boundaries:
         messages.append(
             "Nothing is annotated: there are no entities, tags, lemmas, trees or categories. A pipeline would learn "
             "nothing. Check the format and the names of the keys or columns."
@@ -34,7 +35,7 @@ def check_docs(docs: Sequence[Doc], statistics: CorpusStatistics) -> list[str]:
             "No token is annotated as outside an entity, so an entity recogniser would find entities everywhere. Tag "
             "the other tokens O."
         )
-    if statistics.n_sentences and all((doc.to_array("SENT_START") == 1).sum() == 1 for doc in docs):
+    if statistics.n_sentences and not has_boundaries:
         messages.append(
             "Every document has one sentence. A senter or parser would never see where a sentence ends, and other "
             "components would see short texts only. Group the sentences, such as with --sentences-per-doc 10."

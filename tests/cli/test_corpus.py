@@ -1,10 +1,12 @@
 """`spacy bilstm corpus`: its options, the table and the problems it prints, and its exit status."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
+from blank_pipelines import cached_blank_pipelines
 from spacy.tokens import DocBin
 from typer.testing import CliRunner, Result
 
@@ -15,6 +17,12 @@ TREEBANK = (
     "2\t?\t?\tPUNCT\t.\t_\t1\tpunct\t_\t_\n\n# sent_id = 2\n1\tWhy\twhy\tADV\tWRB\t_\t0\troot\t_\t_\n\n"
 )
 ENTITIES = "# sent_id = 1\nRio B-LOC\n? B-X\n\n# sent_id = 2\nWhy? O\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cached_blank_pipelines() -> Iterator[None]:
+    with cached_blank_pipelines():
+        yield
 
 
 def run(*args: Any) -> Result:

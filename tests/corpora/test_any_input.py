@@ -1,19 +1,17 @@
 """Any file gives docs, or errors that name the file and the line; nothing else is raised."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import spacy
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from spacy.tokens import DocBin
 
 from spacy_bilstm.corpora import CorpusReadError, Format, read_corpus
 
-FAST = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FAST = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FIELDS = ["O", "B-X", "I-X", "_", "-", "#", "Ann", "1", "2", "1-2", "0", "00", "NER=B-X", "Entity=(1-x", "Entity=1)"]
 # Pieces of all formats, so that a random sequence is sometimes almost a corpus.
 SPACES = [" ", " ", "\t", "\t", "\n", "\n", "\r", "\r\n", "\u00a0", "\u2028", "\x00"]
@@ -28,19 +26,15 @@ values = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return the path of the file, and use one pipeline for all of its contents."""
-    nlp = spacy.blank("en")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spacy, "blank", lambda lang: nlp)
-        yield tmp_path_factory.mktemp("any") / "in"
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("any") / "in"
 
 
-def check(path: Path, data: bytes, input_format: Format) -> None:
+def check(path: Path, data: bytes, input_format: Format, entities: Path | None = None) -> None:
     path.write_bytes(data)
     error = None
     try:
-        docs = read_corpus(path, input_format=input_format, sentences_per_doc=2).docs
+        docs = read_corpus(path, input_format=input_format, entities=entities, sentences_per_doc=2).docs
     except CorpusReadError as raised:
         error = raised
     if error is None:
@@ -48,7 +42,9 @@ def check(path: Path, data: bytes, input_format: Format) -> None:
         DocBin(docs=docs).to_bytes()
     else:
         assert str(error).startswith(str(path))
-        assert all(str(problem).startswith(f"{path}, line {problem.line}: ") for problem in error.problems.errors)
+        files = (path, entities)
+        for problem in error.problems.errors:
+            assert any(str(problem).startswith(f"{file}, line {problem.line}: ") for file in files)
 
 
 @FAST
@@ -69,6 +65,14 @@ def test_any_pieces_of_corpora(path: Path, pieces: list[str], input_format: Form
 def test_any_fields_of_a_treebank(path: Path, rows: list[list[str]]) -> None:
     numbered = [[str(i), *row[1:]] if i % 3 else row for i, row in enumerate(rows, 1)]
     check(path, "\n".join("\t".join(row) for row in numbered).encode(), Format.conllu)
+
+
+@FAST
+@given(st.lists(st.sampled_from([*PIECES, "# sent_id = a\n", "Ann B-X\n"]), max_size=30))
+def test_any_entities_to_merge(path: Path, pieces: list[str]) -> None:
+    entities = path.with_name("entities")
+    entities.write_text("".join(pieces), encoding="utf8", newline="")
+    check(path, b"# sent_id = a\n1\tAnn" + b"\t_" * 8 + b"\n", Format.conllu, entities)
 
 
 @FAST

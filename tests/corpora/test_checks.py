@@ -53,6 +53,10 @@ def test_any_annotation_is_annotation(annotation: str) -> None:
     assert check({"words": ["a", "b"], annotation: values}) == []
 
 
+def test_sentences_alone_are_enough_for_a_senter() -> None:
+    assert check({"words": ["a", "b"], "sent_starts": [True, True]}) == []
+
+
 def test_categories_are_annotation() -> None:
     doc = Doc(VOCAB, words=["a", "b"])
     doc.cats = {"X": 0.0}

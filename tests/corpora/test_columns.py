@@ -2,7 +2,7 @@
 
 import pytest
 import spacy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
@@ -126,6 +126,7 @@ tokens = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t
 sentences = st.lists(st.tuples(tokens, st.sampled_from(["O", "B-X", "B-Y z"])), min_size=1, max_size=5)
 
 
+@settings(max_examples=40)
 @given(st.lists(sentences, min_size=1, max_size=4), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_any_words_and_tags_are_read_as_they_were_written(corpus: list[list[tuple[str, str]]], end: str) -> None:
     text = (end * 2).join(end.join("\t".join(row) for row in sentence) for sentence in corpus)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import spacy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 
@@ -91,6 +91,7 @@ def test_a_rejected_sentence_is_an_error_with_its_own_line() -> None:
     assert str(error).startswith("x, line 5: spaCy rejects this annotation")
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.text("aé🙂", min_size=1, max_size=3), st.booleans(), st.sampled_from(["", "", "d", "p"]))),
     st.none() | st.integers(1, 4),

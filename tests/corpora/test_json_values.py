@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_bilstm.corpora.corpus_file import CorpusFile
@@ -61,6 +61,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(st.dictionaries(st.text(), json_values, max_size=3), min_size=1, max_size=4), st.booleans())
 def test_any_values_are_found_again(values: list[Any], ascii_only: bool) -> None:
     written = [json.dumps(value, ensure_ascii=ascii_only) for value in values]
