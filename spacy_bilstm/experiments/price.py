@@ -14,10 +14,11 @@ import srsly
 import torch
 from thinc.types import Floats2d
 
+from ..bridge.model_types import EncoderModel
 from ..util.files import atomic_write
 from ..util.model_size import count_parameters
 from .timing import time_in_turns
-from .variants import CNN, EncoderModel, Variant, build_encoder
+from .variants import CNN, Variant, build_encoder
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from spacy.util import registry
-from thinc.api import Model
-from thinc.types import Floats2d
 
+from ..bridge.model_types import EncoderModel
 from ..nn.cells import CELLS as CELL_TABLE
 from ..nn.merges import MERGES as MERGE_TABLE
 
 CELLS = tuple(CELL_TABLE)
 MERGES = tuple(MERGE_TABLE)
 CNN = "cnn"
-
-EncoderModel = Model[list[Floats2d], list[Floats2d]]
 
 
 @dataclass(frozen=True)

@@ -44,17 +44,17 @@ def double_spaces(n_spaces: int, rng: random.Random) -> list[str]:
 
 
 def insert_no_break_spaces(n_spaces: int, rng: random.Random) -> list[str]:
-    """Replace 20 % of the spaces by no-break spaces."""
+    """Replace 20 % of the spaces with no-break spaces."""
     return _replace_some(n_spaces, rng, "\xa0")
 
 
 def insert_tabs(n_spaces: int, rng: random.Random) -> list[str]:
-    """Replace 20 % of the spaces by tabs."""
+    """Replace 20 % of the spaces with tabs."""
     return _replace_some(n_spaces, rng, "\t")
 
 
 def break_lines(n_spaces: int, rng: random.Random) -> list[str]:
-    """Replace every eighth space by a line break."""
+    """Replace every eighth space with a line break."""
     return ["\n" if i % 8 == 7 else " " for i in range(n_spaces)]
 
 

@@ -15,7 +15,7 @@ ScoredSpan = tuple[Span, float]
 def write_confidences(docs: Sequence[Doc], entities: PredictedEntities, labels: Sequence[str], key: str) -> None:
     """Write predicted entities to a span group of each doc, with their probabilities in its attribute `scores`.
 
-    Entities of the group that an earlier run predicted stay in it, if they still are entities of the doc.
+    Entities that an earlier run wrote to the group stay in it if they are still entities of the doc.
 
     docs: the docs, which have the entities already.
     entities: the entities, with probabilities.

@@ -14,7 +14,7 @@ from .loading import SafeLoading
 
 
 class ListenerChecks(SafeLoading):
-    """A component whose model may listen to a shared tok2vec, and that says what is missing if it can't."""
+    """A component whose model may listen to a shared tok2vec. It says so if that tok2vec has not run."""
 
     _rehearsal_model: Any = None
     _has_warned = False

@@ -1,4 +1,4 @@
-"""Change the whitespace between the words of a Doc, with its gold annotation kept."""
+"""Change the whitespace between the words of a Doc, and keep its gold annotation."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class BiluoEngine(BatchEngine):
     """
 
     max_scores = 2**22
-    """The most scores of pairs of tags that a step holds at once: 32 MB."""
+    """The largest number of scores of pairs of tags that a step holds at once: 32 MB."""
 
     def __init__(self, scores: Scores, layout: PackedLayout) -> None:
         super().__init__(scores, layout)
@@ -59,7 +59,7 @@ class BiluoEngine(BatchEngine):
         return arriving
 
     def _cut(self, index: Tensor) -> tuple[Tensor, ...]:
-        """Cut an index into parts for which a row of scores each is not too much at once."""
+        """Cut an index into parts so small that one row of scores per entry fits into memory."""
         return torch.split(index, max(1, self.max_scores // self._from_closed.shape[1]))
 
     def _merge_arriving(self, lists: Tensor) -> tuple[Tensor, Tensor]:
