@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from thinc.api import Model
+from thinc.api import Model, Optimizer
 
 from .shim import TorchShim
 
@@ -56,6 +56,17 @@ def clear_gradients(model: Model[Any, Any]) -> None:
         for shim in node.shims:
             if isinstance(shim, TorchShim):
                 shim.module.zero_grad(set_to_none=True)
+
+
+def count_updates(model: Model[Any, Any], optimizer: Optimizer) -> int:
+    """Return how many times an optimizer has updated a model.
+
+    model: the model.
+    optimizer: the optimizer, or a function that is called like one: then the number is 0.
+    """
+    ids = {node.id for node in model.walk()} | {shim.id for node in model.walk() for shim in node.shims}
+    counts = getattr(optimizer, "nr_update", {})
+    return max((count for (owner, _), count in counts.items() if owner in ids), default=0)
 
 
 def _describe(node: Model[Any, Any], name: str) -> str:

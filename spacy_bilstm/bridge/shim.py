@@ -17,7 +17,7 @@ from thinc.util import torch2xp, xp2torch
 from torch import Tensor, nn
 
 from .fork import make_fork_safe
-from .weights import weights_from_bytes, weights_to_bytes
+from .weights import check_weights, weights_from_bytes, weights_to_bytes
 
 Gradients = list[Tensor]
 
@@ -188,7 +188,10 @@ class TorchShim(Shim):
             raise ValueError(f"Can't move a torch module to the device type '{device_type}'. Use 'cpu' or 'gpu'.")
 
     def to_bytes(self) -> bytes:
-        """Serialize the weights as safetensors."""
+        """Serialize the weights as safetensors.
+
+        RAISES: ValueError if a weight is NaN or infinite.
+        """
         return weights_to_bytes(self.module)
 
     def from_bytes(self, data: bytes) -> TorchShim:
@@ -201,6 +204,14 @@ class TorchShim(Shim):
         weights_from_bytes(self._model, data)
         self._collected = []
         return self
+
+    def check_bytes(self, data: bytes) -> None:
+        """Check weights that `to_bytes` returned, without loading them.
+
+        data: the bytes of a safetensors file.
+        RAISES: ValueError if the data is not valid weights of this module.
+        """
+        check_weights(self._model, data)
 
     def _take_late_updates(self) -> None:
         """Copy weights that an optimizer has updated after it collected them, where it has copies, as on MPS."""

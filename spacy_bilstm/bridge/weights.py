@@ -1,6 +1,6 @@
 """Store the weights of torch modules as safetensors, and load them.
 
-No pickle is written or read. Loading checks every name, shape and type before it assigns anything.
+No pickle is written or read. Loading checks every name, shape, type and value before it assigns anything.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from .finite import find_not_finite
+
 _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
 
 
@@ -18,7 +20,14 @@ def weights_to_bytes(module: nn.Module) -> bytes:
 
     module: the module, on any device.
     RETURNS: the bytes of a safetensors file.
+    RAISES: ValueError if a weight is NaN or infinite.
     """
+    not_finite = find_not_finite(module.state_dict().items())
+    if not_finite:
+        raise ValueError(
+            f"Can't save the weights {', '.join(map(repr, not_finite))}: they are NaN or infinite. Training diverged. "
+            "Train again from the last model that was saved, with a lower learning rate."
+        )
     return save({name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()})
 
 
@@ -29,12 +38,23 @@ def weights_from_bytes(module: nn.Module, data: bytes) -> None:
     data: the bytes of a safetensors file.
     RAISES: ValueError if the data is invalid; the message says why and how to fix it.
     """
-    stored = _parse(data)
-    expected = module.state_dict()
-    _check(stored, expected)
+    expected, stored = module.state_dict(), check_weights(module, data)
     with torch.no_grad():
         for name, tensor in expected.items():
             tensor.copy_(stored[name])
+
+
+def check_weights(module: nn.Module, data: bytes) -> dict[str, Tensor]:
+    """Read weights from safetensors, and check that they fit a module. The module does not change.
+
+    module: the module.
+    data: the bytes of a safetensors file.
+    RETURNS: the weights by name.
+    RAISES: ValueError if the data is invalid; the message says why and how to fix it.
+    """
+    stored = _parse(data)
+    _check(stored, module.state_dict())
+    return stored
 
 
 def _parse(data: bytes) -> dict[str, Tensor]:
@@ -68,4 +88,10 @@ def _check(stored: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         raise ValueError(
             f"Can't load the weights, because they belong to another model: {'; '.join(sorted(problems))}. Use the "
             "config that they were trained with: width, depth, cell, bidirectional and merge must be the same."
+        )
+    not_finite = find_not_finite(stored.items())
+    if not_finite:
+        raise ValueError(
+            f"Can't load the weights, because {', '.join(map(repr, not_finite))} are NaN or infinite. The training "
+            "diverged before it saved them, or the file is damaged. Copy it again, or train again."
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -140,6 +141,33 @@ def embed_types(model: Tok2VecModel, types: WordTypes) -> Tensor:
         *_get_projection(model), **_get_inputs(model, types)
     )
     return vectors
+
+
+def find_invalid_attribute(model: Tok2VecModel, stored: Mapping[str, Any]) -> str | None:
+    """Find an attribute that was stored with other weights than this layer's, or that is damaged.
+
+    model: the layer.
+    stored: stored attributes by name. The layer keeps its own value of an attribute that is not stored.
+    RETURNS: what is invalid, for a message, or None if all attributes fit.
+    """
+    own = model.attrs
+    for name in ("attrs", "rows", "char_rows", "max_chars", "static_vectors"):
+        if name in stored and (stored[name] != own[name] or type(stored[name]) is not type(own[name])):
+            return f"the attribute '{name}' is {stored[name]!r}, but the model's is {own[name]!r}"
+    strength = stored.get("identity_dropout", own["identity_dropout"])
+    if not (isinstance(strength, (int, float)) and 0.0 <= strength < math.inf):
+        return f"the attribute 'identity_dropout' is {strength!r}, but must be a number of at least 0"
+    if bool(strength) != (own["seen"] is not None):
+        return f"the attribute 'identity_dropout' is {strength}, but the model's is {own['identity_dropout']}"
+    seen = stored.get("seen", own["seen"])
+    if (seen is None) != (own["seen"] is None) or (
+        seen is not None and (seen.dtype != own["seen"].dtype or seen.shape != own["seen"].shape)
+    ):
+        return "the attribute 'seen' is not the filter of the words seen in training"
+    if stored.get("familiarity") is not None or ("familiarity" in stored and own["familiarity"] is not None):
+        return "the attribute 'familiarity' can't be stored"
+    unknown = [name for name in stored if name not in own]
+    return f"the attribute '{unknown[0]}' is unknown" if unknown else None
 
 
 def _get_projection(model: Tok2VecModel) -> list[Tensor]:

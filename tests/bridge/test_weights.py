@@ -94,3 +94,25 @@ def test_loading_keeps_the_memory_of_the_weights() -> None:
     before = [parameter.data_ptr() for parameter in module.parameters()]
     weights_from_bytes(module, weights_to_bytes(make_module()))
     assert [parameter.data_ptr() for parameter in module.parameters()] == before
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_do_not_load(value: float) -> None:
+    module = make_module()
+    before = weights_to_bytes(module)
+    with pytest.raises(ValueError, match="Can't load the weights, because 'bias_hh_l0' are NaN or infinite"):
+        weights_from_bytes(module, replace(before, "bias_hh_l0", torch.full((8,), value)))
+    assert weights_to_bytes(module) == before
+
+
+def test_weights_that_are_not_finite_are_not_saved() -> None:
+    module = make_module()
+    next(module.parameters()).data[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="Can't save the weights 'weight_ih_l0': they are NaN or infinite"):
+        weights_to_bytes(module)
+
+
+def test_large_weights_whose_squares_overflow_are_finite() -> None:
+    module = make_module()
+    next(module.parameters()).data[0, 0] = 1e30
+    weights_from_bytes(make_module(), weights_to_bytes(module))
