@@ -24,6 +24,7 @@ from .fork import make_fork_safe
 from .model_types import EncoderModel, Tok2VecModel
 from .shim import TorchShim, get_shim
 from .type_cache import CacheStatistics, TypeCache
+from .whitespace import Words, find_words
 from .word_embedding_layer import embed_types
 from .word_types import find_word_types
 
@@ -62,7 +63,9 @@ class GateEncoder(Protocol):
         ...
 
 
-def with_type_cache(embed: Tok2VecModel, encode: EncoderModel, max_bytes: int) -> Tok2VecModel:
+def with_type_cache(
+    embed: Tok2VecModel, encode: EncoderModel, max_bytes: int, skip_whitespace: bool = False
+) -> Tok2VecModel:
     """Chain a layer that embeds word types and one that encodes token vectors, with a type cache for inference.
 
     The cache is used on CPU, if `embed` is a layer of `with_word_types` and the torch module of `encode` is a
@@ -71,12 +74,13 @@ def with_type_cache(embed: Tok2VecModel, encode: EncoderModel, max_bytes: int) -
     embed: the layer from docs to token vectors.
     encode: the layer from token vectors to token vectors.
     max_bytes: memory that the cache may take, >= 0; with 0 there is none. While it grows, part of it exists twice.
+    skip_whitespace: whether `encode` reads only tokens that are not whitespace. The others get a vector of zeros.
     RETURNS: the layer.
     """
     plain: Tok2VecModel = chain(embed, encode)
     return Model(
         plain.name,
-        forward,
+        forward_words if skip_whitespace else forward,
         init=plain.init,
         dims={name: plain.maybe_get_dim(name) for name in plain.dim_names},
         layers=[embed, encode],
@@ -120,18 +124,50 @@ def forward(
     model: Tok2VecModel, X: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     """Embed and encode docs, with the cache if it can be used."""
+    return _run(model, X, is_train, None)
+
+
+def forward_words(
+    model: Tok2VecModel, X: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    """Do the same as `forward`, but encode only the tokens that are not whitespace."""
+    return _run(model, X, is_train, find_words(X))
+
+
+def _run(
+    model: Tok2VecModel, X: list[Doc], is_train: bool, words: Words | None
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     embed, encode = model.layers
-    lengths = [len(doc) for doc in X]
+    lengths = [len(doc) for doc in X] if words is None else words.lengths
     cache: TypeCache = model.attrs[_CACHE]
     if is_train or not cache.max_bytes or not any(lengths) or not _supports_cache(embed, encode):
-        return run_chain(model, X, is_train)
+        return _run_layers(model, X, is_train, words)
     weights = get_weights(embed, encode)
     if not can_track_changes(weights):
-        return run_chain(model, X, is_train)
+        return _run_layers(model, X, is_train, words)
     make_fork_safe()
     with torch.no_grad():
-        output = _predict(embed, encode, cache, X, lengths, weights)
-    return split_documents(tensor_to_array(output, model.ops), lengths), _refuse_backprop
+        output = _predict(embed, encode, cache, X, lengths, weights, words)
+    vectors = split_documents(tensor_to_array(output, model.ops), lengths)
+    if words is not None:
+        vectors = words.restore(vectors, model.ops)
+    return vectors, _refuse_backprop
+
+
+def _run_layers(
+    model: Tok2VecModel, X: list[Doc], is_train: bool, words: Words | None
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    if words is None:
+        return run_chain(model, X, is_train)
+    embed, encode = model.layers
+    embedded, backprop_embed = embed(X, is_train)
+    encoded, backprop_encode = encode(words.select(embedded, model.ops), is_train)
+
+    def backprop(dY: list[Floats2d]) -> list[Doc]:
+        d_embedded = backprop_encode(words.select(dY, model.ops))
+        return cast(list[Doc], backprop_embed(words.restore(d_embedded, model.ops)))
+
+    return words.restore(encoded, model.ops), backprop
 
 
 def _refuse_backprop(dY: list[Floats2d]) -> list[Doc]:
@@ -154,9 +190,12 @@ def _predict(
     docs: Sequence[Doc],
     lengths: Sequence[int],
     weights: Sequence[Tensor],
+    words: Words | None,
 ) -> Tensor:
     encoder = cast(GateEncoder, get_shim(encode).module)
     types, token_types = find_word_types(embed, docs)
+    if words is not None:
+        token_types = token_types[words.is_word]
     fingerprint = ModelFingerprint.read(embed, encode, weights, types.vectors)
     generation = cache.open(fingerprint, encoder.prepare_input_gates)
     prepared = generation.prepared
