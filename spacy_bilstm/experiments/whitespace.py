@@ -18,8 +18,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..training.whitespace import find_spaces, replace_spaces
 from ..util.docbin import read_docs
+from .replaced_spaces import find_spaces, replace_spaces
 
 SEED = 0
 Perturbation = Callable[[int, random.Random], list[str]]

@@ -1,4 +1,4 @@
-"""Augmentation of training batches: entities trade places, texts are lowercased, and their whitespace varies."""
+"""Augmentation of training batches: entities trade places, and texts are lowercased."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,6 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from ..bridge.identity_dropout import mark_as_augmented
-from .whitespace import vary_spaces
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 
@@ -53,47 +52,37 @@ class Names:
         return random.choice(self._names[entity.label, len(entity)])
 
 
-def make_batch_augmented_v1(
-    batcher: Batcher, swap_entities: float = 0.0, lower_case: float = 0.0, whitespace: float = 0.0
-) -> Batcher:
+def make_batch_augmented_v1(batcher: Batcher, swap_entities: float = 0.0, lower_case: float = 0.0) -> Batcher:
     """Make a batcher that changes a random part of the examples, a new part in each epoch.
 
     spaCy's corpus reader augments once, when it reads the corpus. This batcher augments every batch that it makes. It
     replaces entities with others (Dai and Adel 2020), which makes an entity recogniser learn from context and from the
-    form of unseen names, it lowercases texts, and it replaces spaces by the other whitespace that people's texts have.
-    The words of a changed example are the reference tokens. Python's random generator, which `[training] seed` sets,
-    makes all random choices.
+    form of unseen names, and it lowercases texts. The words of a changed example are the reference tokens. Python's
+    random generator, which `[training] seed` sets, makes all random choices.
 
     batcher: makes the batches, such as `spacy-bilstm.batch_by_length.v1`.
     swap_entities: probability of replacing an entity with one of the same label and number of words that was seen
         earlier in training, 0 <= probability <= 1.
     lower_case: probability of lowercasing a document, 0 <= probability <= 1.
-    whitespace: probability of replacing a random share of a document's spaces by several spaces, no-break spaces, tabs,
-        line breaks or empty lines, 0 <= probability <= 1. Each of them is a token of its own, and only its place inside
-        or outside an entity and a sentence is annotated.
     RETURNS: the batcher.
     RAISES: ValueError for an argument outside these ranges.
     """
-    probabilities: Any = {"swap_entities": swap_entities, "lower_case": lower_case, "whitespace": whitespace}
-    for name, probability in probabilities.items():
+    for name, probability in (("swap_entities", swap_entities), ("lower_case", lower_case)):
         if not 0.0 <= probability <= 1.0:
             raise ValueError(f"{name} is a probability. Set it to a number from 0 to 1, not {probability}.")
-    augment: Any = partial(batch_augmented, batcher=batcher, names=Names(), **probabilities)
+    augment: Any = partial(
+        batch_augmented, batcher=batcher, names=Names(), swap_entities=swap_entities, lower_case=lower_case
+    )
     return cast(Batcher, augment)
 
 
 def batch_augmented(
-    examples: Iterable[Example],
-    batcher: Batcher,
-    names: Names,
-    swap_entities: float,
-    lower_case: float,
-    whitespace: float,
+    examples: Iterable[Example], batcher: Batcher, names: Names, swap_entities: float, lower_case: float
 ) -> Iterator[list[Example]]:
     """Make batches and change some of their examples, as described for `make_batch_augmented_v1`.
 
     examples: the examples. They are not modified; a changed example is a copy.
-    batcher, swap_entities, lower_case, whitespace: as for `make_batch_augmented_v1`.
+    batcher, swap_entities, lower_case: as for `make_batch_augmented_v1`.
     names: the entities seen so far. The entities of the examples are added.
     RETURNS: the batches.
     """
@@ -101,35 +90,23 @@ def batch_augmented(
         for example in batch:
             for entity in example.reference.ents:
                 names.add(entity)
-        yield [_augment(example, names, swap_entities, lower_case, whitespace) for example in batch]
+        yield [_augment(example, names, swap_entities, lower_case) for example in batch]
 
 
-def _augment(example: Example, names: Names, swap_entities: float, lower_case: float, whitespace: float) -> Example:
+def _augment(example: Example, names: Names, swap_entities: float, lower_case: float) -> Example:
     """Return the example itself, or a changed copy of it."""
-    reference = _change_words(example.reference, names, swap_entities, lower_case)
-    # Without this augmentation, no random number is drawn: older configs train the same weights.
-    if whitespace and random.random() < whitespace:
-        reference = vary_spaces(reference)
-    if reference is example.reference:
-        return example
-    words, spaces = _split_words(reference)
-    predicted = Doc(reference.vocab, words=words, spaces=spaces)
-    mark_as_augmented(predicted)
-    return Example(predicted, reference)
-
-
-def _change_words(doc: Doc, names: Names, swap_entities: float, lower_case: float) -> Doc:
-    """Return the doc itself, or a copy with other names or in lower case."""
+    doc = example.reference
     swapped = [entity for entity in doc.ents if random.random() < swap_entities]
     lowered = random.random() < lower_case
     if not swapped and not lowered:
-        return doc
-    words, spaces = _split_words(doc)
+        return example
+    words = [token.text for token in doc]
     attrs = doc.to_array(_WORD_ATTRS)
     for entity in swapped:
         words[entity.start : entity.end], attrs[entity.start : entity.end] = names.draw(entity)
     if lowered:
         words = [word.lower() for word in words]
+    spaces = [bool(token.whitespace_) for token in doc]
     reference = Doc(doc.vocab, words=words, spaces=spaces, user_data=dict(doc.user_data))
     # A dependency tree defines the sentences. spaCy refuses SENT_START beside it.
     position_attrs = [*_POSITION_ATTRS, *((HEAD, DEP) if doc.has_annotation("DEP") else (SENT_START,))]
@@ -137,9 +114,6 @@ def _change_words(doc: Doc, names: Names, swap_entities: float, lower_case: floa
     reference.from_array([*_WORD_ATTRS, *position_attrs], values)
     reference.cats = dict(doc.cats)
     reference.spans.from_bytes(doc.spans.to_bytes())
-    return reference
-
-
-def _split_words(doc: Doc) -> tuple[list[str], list[bool]]:
-    """Return the words of a doc and whether a space follows each."""
-    return [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+    predicted = Doc(doc.vocab, words=words, spaces=spaces)
+    mark_as_augmented(predicted)
+    return Example(predicted, reference)

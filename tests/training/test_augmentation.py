@@ -78,35 +78,6 @@ def test_names_change_together_with_their_annotation(
         assert [(span.label_, span.start, span.end) for span in doc.spans["first"]] == [("FIRST", 0, 1)]
 
 
-@settings(max_examples=60, deadline=None)
-@given(docs_of_names, st.integers(0, 5), st.floats(0, 1), st.floats(0, 1))
-def test_whitespace_changes_between_words_only(
-    docs: list[Doc], seed: int, swap_entities: float, whitespace: float
-) -> None:
-    seen = {(ent.label_, ent.text) for doc in docs for ent in doc.ents}
-    (examples,) = augment(docs, seed=seed, swap_entities=swap_entities, whitespace=whitespace)
-    originals = {id(doc) for doc in docs}
-    for example in examples:
-        doc = example.reference
-        assert is_augmented(example.predicted) == (id(doc) not in originals)
-        assert [token.text for token in example.predicted] == [token.text for token in doc]
-        assert {(ent.label_, " ".join(ent.text.split())) for ent in doc.ents} <= seen
-        words = [token for token in doc if not token.is_space]
-        assert words[0].text in ("Then", ".")
-        for token in words:
-            assert token.tag_ == f"tag-{token.text}"
-            assert token.head.i == 0
-        assert example.get_aligned_ner().count(None) == 0
-
-
-def test_whitespace_changes_in_all_docs_with_probability_1() -> None:
-    docs = [make_doc(NAMES) for _ in range(20)]
-    (examples,) = augment(docs, whitespace=1.0)
-    texts = [example.reference.text for example in examples]
-    assert len(set(texts)) > 5
-    assert {" ".join(text.split()) for text in texts} == {docs[0].text.strip()}
-
-
 def test_names_differ_between_epochs_and_are_fixed_by_the_seed() -> None:
     docs = [make_doc([name]) for name in NAMES]
     epochs = [[example.reference.text for example in epoch] for epoch in augment(docs, epochs=4, swap_entities=1.0)]
@@ -132,32 +103,8 @@ def test_missing_annotation_stays_missing() -> None:
     assert not reference.has_annotation("SENT_START")
 
 
-@pytest.mark.parametrize("name", ["swap_entities", "lower_case", "whitespace"])
+@pytest.mark.parametrize("name", ["swap_entities", "lower_case"])
 def test_a_probability_above_1_is_an_error(name: str) -> None:
     arguments: dict[str, Any] = {name: 1.5}
     with pytest.raises(ValueError, match=f"{name} is a probability"):
         augment([make_doc(NAMES)], **arguments)
-
-
-def test_components_learn_from_texts_with_other_whitespace() -> None:
-    """No component gets a label that it does not know."""
-    nlp = spacy.blank("en", vocab=VOCAB)
-    docs = [make_doc([name]) for name in NAMES]
-    names = ("tagger", "bilstm_tagger", "parser", "senter", "ner", "bilstm_ner")
-    for name in names:
-        nlp.add_pipe(name, config={"min_action_freq": 1} if name == "parser" else {})
-    optimizer = nlp.initialize(lambda: [Example(doc.copy(), doc) for doc in docs])
-    losses: dict[str, float] = {}
-    (examples,) = augment(docs, whitespace=1.0)
-    nlp.update(examples, sgd=optimizer, losses=losses)
-    assert all(losses[name] > 0 for name in names)
-
-
-def test_other_whitespace_keeps_the_tree() -> None:
-    """spaCy's parser learns from `get_aligned_parse`, which makes the tree projective."""
-    docs = [make_doc(NAMES)] * 10
-    (examples,) = augment(docs, whitespace=1.0)
-    for example in examples:
-        heads, deps = example.get_aligned_parse(projectivize=True)
-        for token, head, dep in zip(example.reference, heads, deps, strict=True):
-            assert (head, dep) == ((token.i - 1, "dep") if token.is_space else (0, "dep" if token.i else "ROOT"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +11,6 @@ from spacy.attrs import DEP, ENT_ID, ENT_IOB, ENT_KB_ID, ENT_TYPE, HEAD, LEMMA, 
 from spacy.symbols import dep
 from spacy.tokens import Doc, Span, SpanGroup
 
-KINDS = ("  ", "   ", "\xa0", "\t", "\n", "\r\n", "\n\n", " \n")
-"""The whitespace that `vary_spaces` writes: several spaces, no-break spaces, tabs, line breaks and empty lines."""
 _ATTRS = [TAG, POS, MORPH, LEMMA, ENT_KB_ID, ENT_ID, ENT_TYPE, ENT_IOB]
 _INSIDE, _OUTSIDE = 1, 2
 _NOT_SENT_START = -1
@@ -34,8 +31,7 @@ def replace_spaces(doc: Doc, whitespace: Sequence[str]) -> Doc:
 
     spaCy's tokenizer attaches one space to the word before it. The rest of the whitespace becomes a token. This token
     belongs to an entity if both of its neighbours do, and to the sentence of the word before it. In a tree, it depends
-    on this word as `dep`, a label that spaCy's parser always has. All its other annotation is missing: a tag such as
-    `_SP` is an error in training if the corpus has no such tag.
+    on this word as `dep`, as in spaCy's own augmentation. All its other annotation is missing, so it is not scored.
 
     doc: the doc. It is not modified.
     whitespace: the whitespace in place of each space that `find_spaces` finds, at least one character each.
@@ -60,17 +56,6 @@ def replace_spaces(doc: Doc, whitespace: Sequence[str]) -> Doc:
     copy = Doc(doc.vocab, words=words, spaces=spaces, user_data=dict(doc.user_data))
     _copy_annotation(doc, copy, numpy.array([i for i, _ in inserted], dtype="int64"))
     return copy
-
-
-def vary_spaces(doc: Doc) -> Doc:
-    """Make a copy of a doc in which one of `KINDS` replaces all spaces, or a random share of them.
-
-    doc: the doc. It is not modified. Python's random generator makes the choices.
-    RETURNS: the copy, as from `replace_spaces`.
-    """
-    kind = random.choice(KINDS)
-    share = random.choice((1.0, random.random()))
-    return replace_spaces(doc, [kind if random.random() < share else " " for _ in find_spaces(doc)])
 
 
 def _copy_annotation(doc: Doc, copy: Doc, inserted: NDArray[numpy.int64]) -> None:
