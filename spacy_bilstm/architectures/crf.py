@@ -7,6 +7,7 @@ from ..bridge.model_types import CRFLayer, OutputLayer, Tok2VecModel, TokenScore
 from ..nn.biluo import biluo_constraints, count_labels
 from ..nn.crf import LinearChainCRF
 from ..nn.layout import PackedLayout
+from .limits import check_number_of_weights
 from .output_layer import copy_outputs
 
 
@@ -20,10 +21,10 @@ def build_crf_tagger_v1(tok2vec: Tok2VecModel, nO: int | None = None) -> TokenSc
     nO: number of tags, 1 + 4 for each label. If None, that of the sample when the model is initialised.
     RETURNS: the model, from docs to one array of shape `(len(doc), nO)` each, with the references `tok2vec`,
         `output_layer` and `crf`. Its attribute `resize_output` adds tags to it.
-    RAISES: ValueError if no number of labels has nO tags.
+    RAISES: ValueError if no number of labels has nO tags, or if they are too many.
     """
     if nO is not None:
-        make_biluo_crf(nO)
+        _count_labels(nO)
     width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
     output_layer = Linear(nO, width, init_W=zero_init)
     crf = with_crf("crf", make_biluo_crf, PackedLayout.from_lengths, nO)
@@ -41,14 +42,18 @@ def make_biluo_crf(n_tags: int) -> LinearChainCRF:
     RETURNS: the CRF.
     RAISES: ValueError if no number of labels has that many tags.
     """
+    return LinearChainCRF(*biluo_constraints(_count_labels(n_tags)))
+
+
+def _count_labels(n_tags: int) -> int:
+    check_number_of_weights("A CRF", n_tags**2, f"nO = {n_tags}")
     try:
-        n_labels = count_labels(n_tags)
+        return count_labels(n_tags)
     except ValueError as error:
         raise ValueError(
             f"A CRF of BILUO tags has 1 + 4 * n_labels of them (O, and B, I, L and U for each label), but nO is "
             f"{n_tags}. Set nO = null: the labels then determine it when the model is initialised."
         ) from error
-    return LinearChainCRF(*biluo_constraints(n_labels))
 
 
 def resize_output(model: TokenScoresModel, new_nO: int) -> TokenScoresModel:

@@ -1,10 +1,13 @@
 """The architecture that embeds words by their own features: attributes, characters and static vectors."""
 
+import math
+
 from spacy.attrs import IDS, intify_attr
 
 from ..bridge.model_types import Tok2VecModel
 from ..bridge.word_embedding_layer import with_word_types
 from ..nn.word_embedding import WordEmbedding
+from .limits import check_number_of_weights
 
 
 def build_word_embed_v1(
@@ -69,8 +72,10 @@ def build_word_embed_v1(
             f"A word embedding needs max_chars >= 1, but max_chars is {max_chars}. To read no characters, set "
             "char_encoder = null."
         )
-    if identity_dropout < 0.0:
+    if not 0.0 <= identity_dropout < math.inf:
         raise ValueError(f"identity_dropout is a strength and must be at least 0, but it is {identity_dropout}.")
+    char_sizes = (char_rows, char_embed_width, char_width) if char_encoder is not None else (0, 0, 0)
+    _check_size(width, rows, width if attr_width is None else attr_width, maxout_pieces, *char_sizes)
     module = WordEmbedding(
         width,
         rows,
@@ -95,6 +100,25 @@ def build_word_embed_v1(
         static_vectors=include_static_vectors,
         identity_dropout=identity_dropout,
         mixed_precision=mixed_precision,
+    )
+
+
+def _check_size(
+    width: int,
+    rows: list[int],
+    attr_width: int,
+    maxout_pieces: int,
+    char_rows: int,
+    char_embed_width: int,
+    char_width: int,
+) -> None:
+    n_weights = sum(rows) * attr_width + (len(rows) * attr_width + char_width + width) * maxout_pieces * width
+    n_weights += char_rows * char_embed_width + 4 * char_width * (char_embed_width + char_width)
+    check_number_of_weights(
+        "A word embedding",
+        n_weights,
+        f"width = {width}, rows = {rows}, attr_width = {attr_width}, maxout_pieces = {maxout_pieces}, char_rows = "
+        f"{char_rows}, char_embed_width = {char_embed_width} and char_width = {char_width}",
     )
 
 

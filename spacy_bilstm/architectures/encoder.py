@@ -3,6 +3,9 @@
 from ..bridge.encoder_layer import with_torch_encoder
 from ..bridge.model_types import EncoderModel
 from ..nn.recurrent_encoder import RecurrentEncoder
+from .limits import check_number_of_weights
+
+_MAX_DEPTH = 100
 
 
 def build_bilstm_encoder_v1(width: int, depth: int = 1, merge: str = "concat", dropout: float = 0.0) -> EncoderModel:
@@ -11,7 +14,7 @@ def build_bilstm_encoder_v1(width: int, depth: int = 1, merge: str = "concat", d
     Like that encoder, it normalises its output.
 
     width: width of the input and of the output, >= 1; even for the merge `"concat"`.
-    depth: number of layers, >= 1.
+    depth: number of layers, 1 <= depth <= 100.
     merge: how to merge the two directions: `"concat"`, `"sum"`, `"mean"` or `"mul"` (product).
     dropout: rate of locked dropout between layers, 0 <= rate < 1, in addition to `[training] dropout`, which applies to
         the output of every layer.
@@ -38,7 +41,7 @@ def build_recurrent_encoder_v1(
     """Encode tokens in context with recurrent layers of any cell, in one or two directions.
 
     width: width of the output, >= 1; even for two concatenated directions.
-    depth: number of layers, >= 1.
+    depth: number of layers, 1 <= depth <= 100.
     cell: `"rnn"` (Elman), `"gru"` or `"lstm"`.
     bidirectional: whether each layer reads the document in both directions.
     merge: how to merge two directions: `"concat"`, `"sum"`, `"mean"` or `"mul"` (product). It has no effect with one
@@ -57,6 +60,7 @@ def build_recurrent_encoder_v1(
     RAISES: ValueError for an argument outside these ranges.
     """
     input_width = width if nI is None else nI
+    _check_size(input_width, width, depth)
     module = RecurrentEncoder(
         input_width,
         width,
@@ -71,3 +75,10 @@ def build_recurrent_encoder_v1(
         inference_precision,
     )
     return with_torch_encoder("recurrent_encoder", module, nI=input_width, nO=width, mixed_precision=mixed_precision)
+
+
+def _check_size(input_width: int, width: int, depth: int) -> None:
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"A recurrent encoder needs depth <= {_MAX_DEPTH}, but depth is {depth}.")
+    n_weights = 8 * width * (input_width + (2 * depth - 1) * width)  # Two directions of an LSTM have eight gates.
+    check_number_of_weights("A recurrent encoder", n_weights, f"nI = {input_width}, width = {width}, depth = {depth}")

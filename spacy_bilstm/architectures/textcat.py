@@ -1,6 +1,7 @@
 """The architecture that classifies docs by their pooled token vectors."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from thinc.api import (
     Linear,
@@ -21,6 +22,7 @@ from thinc.layers.parametricattention_v2 import init as init_attention_layer
 from thinc.types import Floats2d, Ragged
 
 from ..bridge.model_types import DocScoresModel, EncoderModel, OutputLayer, PoolingModel, Tok2VecModel
+from .limits import check_number_of_weights
 from .output_layer import copy_outputs
 
 
@@ -41,13 +43,18 @@ def build_textcat_v1(
     nO: number of classes; if None, the number of labels when the model is initialised.
     RETURNS: the model, from docs to scores of shape `(n_docs, nO)`, with the references `tok2vec` and `output_layer`.
         Its attribute `resize_output` is a function that adds classes.
-    RAISES: ValueError for an unknown pooling.
+    RAISES: ValueError for an unknown pooling, or a number of classes that is below 1 or too large.
     """
     if pooling not in POOLINGS:
         raise ValueError(f"Unknown pooling '{pooling}' of a text classifier. Use one of: {', '.join(POOLINGS)}.")
-    make_output_layer: Callable[[int | None], OutputLayer] = Softmax if exclusive_classes else Linear
-    output_layer = make_output_layer(nO)
-    pooled: DocScoresModel = chain(tok2vec, fill_empty(), list2ragged(), POOLINGS[pooling]())
+    width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
+    make_pooling, n_vectors = POOLINGS[pooling]
+    # The widths are set here, so stored weights of another width are refused.
+    pooled_width = None if width is None else width * n_vectors
+    _check_number_of_classes(nO, pooled_width or 1)
+    make_output_layer: Callable[[int | None, int | None], OutputLayer] = Softmax if exclusive_classes else Linear
+    output_layer = make_output_layer(nO, pooled_width)
+    pooled: DocScoresModel = chain(tok2vec, fill_empty(), list2ragged(), make_pooling(width))
     model: DocScoresModel = (
         chain(pooled, output_layer) if exclusive_classes else chain(pooled, output_layer, Logistic())
     )
@@ -60,8 +67,16 @@ def build_textcat_v1(
     return model
 
 
-def _make_attention() -> PoolingModel:
-    attention = ParametricAttention_v2()
+def _check_number_of_classes(nO: int | None, width: int) -> None:
+    if nO is None:
+        return
+    if nO < 1:
+        raise ValueError(f"A text classifier needs nO >= 1, but nO is {nO}. Set nO = null to use all labels.")
+    check_number_of_weights("A text classifier", nO * width, f"nO = {nO}")
+
+
+def _make_attention(width: int | None) -> PoolingModel:
+    attention = ParametricAttention_v2(nO=width)
     attention.init = _init_attention
     return chain(attention, reduce_sum())
 
@@ -71,15 +86,26 @@ def _init_attention(model: Model[Ragged, Ragged], X: Ragged | None = None, Y: ob
     init_attention_layer(model, X)
 
 
-def _make_last() -> PoolingModel:
+def _make_last(width: int | None) -> PoolingModel:
     return concatenate(reduce_last(), reduce_first())
 
 
-POOLINGS: dict[str, Callable[[], PoolingModel]] = {
-    "max": reduce_max,
-    "mean": reduce_mean,
-    "attention": _make_attention,
-    "last": _make_last,
+class Pooling(NamedTuple):
+    """A pooling.
+
+    make: makes the layer, from the width of the token vectors or None if it is not known yet.
+    n_vectors: width of the pooled vector, as a multiple of that width.
+    """
+
+    make: Callable[[int | None], PoolingModel]
+    n_vectors: int = 1
+
+
+POOLINGS = {
+    "max": Pooling(lambda width: reduce_max()),
+    "mean": Pooling(lambda width: reduce_mean()),
+    "attention": Pooling(_make_attention),
+    "last": Pooling(_make_last, n_vectors=2),
 }
 """How the token vectors of a doc are combined into one vector."""
 

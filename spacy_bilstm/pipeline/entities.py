@@ -14,6 +14,7 @@ import numpy
 from numpy.typing import NDArray
 from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, SENT_START
 from spacy.tokens import Doc, Span
+from spacy.vocab import Vocab
 from thinc.types import Ints2d
 
 from ..nn.biluo import Position, biluo_tag, count_tags, tags_at, tags_to_spans
@@ -238,6 +239,28 @@ def make_doc_spans(docs: Sequence[Doc], spans: Spans, labels: Sequence[str]) -> 
     for owner, start, end, label in zip(owners, spans.starts - shifts, spans.ends - shifts, spans.labels, strict=True):
         result[owner].append(Span(docs[owner], int(start), int(end), label=labels[label]))
     return result
+
+
+def check_label_names(docs: Sequence[Doc], spans: Spans, labels: Sequence[str], vocab: Vocab) -> None:
+    """Check that docs of another vocab have the strings of their entities' labels.
+
+    docs: the docs of the batch.
+    spans: the entities.
+    labels: the names of the labels.
+    vocab: the component's vocab, which has all labels.
+    RAISES: ValueError if a label is missing, as spaCy's `ner` does (E084).
+    """
+    if all(doc.vocab is vocab for doc in docs):
+        return
+    starts = find_doc_starts([len(doc) for doc in docs])
+    owners = numpy.searchsorted(starts, spans.starts, side="right") - 1
+    for owner, index in sorted(set(zip(owners.tolist(), spans.labels.tolist(), strict=True))):
+        if labels[index] not in docs[owner].vocab.strings:
+            raise ValueError(
+                f"Can't set an entity of the label '{labels[index]}' in the doc '{docs[owner].text[:40]}': the doc has "
+                "the vocab of another pipeline, which does not have this label. Make docs with the make_doc of the "
+                "pipeline that annotates them. (spaCy's ner raises E084 here.)"
+            )
 
 
 def write_entities(docs: Sequence[Doc], tokens: Tokens, spans: Spans, label_hashes: Sequence[int]) -> None:

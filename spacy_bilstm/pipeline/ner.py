@@ -36,6 +36,7 @@ from .entities import (
     PredictedEntities,
     Spans,
     Tokens,
+    check_label_names,
     choose_spans,
     find_allowed_tags,
     find_doc_starts,
@@ -208,8 +209,10 @@ class BiLSTMEntityRecognizer(ListenerChecks):
 
         docs: the docs.
         scores: the entities that `predict` returned for them.
+        RAISES: ValueError if the vocab of a doc does not have the label of an entity. No doc has changed then.
         """
         docs = list(docs)
+        check_label_names(docs, scores.spans, self.labels, self.vocab)
         write_entities(docs, scores.tokens, scores.spans, self._label_hashes)
         if self.cfg["confidences"] is not None:
             write_confidences(docs, scores, self.labels, self.cfg["confidences"])

@@ -65,6 +65,11 @@ def test_a_number_of_tags_that_no_number_of_labels_has_is_an_error(n_tags: int) 
         make_model(n_tags, initialize=False)
 
 
+def test_a_number_of_tags_that_is_too_large_is_refused_before_it_takes_memory() -> None:
+    with pytest.raises(ValueError, match=r"A CRF with nO = 1000000001 would have about 1.0e\+18 weights"):
+        make_model(10**9 + 1, initialize=False)
+
+
 def test_initialised_output_layers_are_zero() -> None:
     """spaCy's tagger does the same."""
     model = make_model(initialize=False)

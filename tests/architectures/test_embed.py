@@ -47,7 +47,15 @@ def test_a_config_names_attributes_by_name_or_id() -> None:
         ({"max_chars": 0}, "max_chars >= 1"),
         ({"word_dropout": 1.5}, "word_dropout is a rate"),
         ({"identity_dropout": -0.1}, "identity_dropout is a strength and must be at least 0, but it is -0.1"),
+        ({"identity_dropout": float("nan")}, "must be at least 0, but it is nan"),
+        ({"identity_dropout": float("inf")}, "must be at least 0, but it is inf"),
         ({"width": 0}, "width >= 1"),
+        ({"width": 10**9}, "width = 1000000000.* would have about .* weights"),
+        ({"rows": [10, 10**12, 10]}, r"rows = \[10, 1000000000000, 10\]"),
+        ({"attr_width": 10**9}, "attr_width = 1000000000"),
+        ({"maxout_pieces": 10**9}, "maxout_pieces = 1000000000"),
+        ({"char_encoder": "cnn", "char_rows": 10**9}, "char_rows = 1000000000"),
+        ({"char_encoder": "bilstm", "char_width": 10**6}, "char_width = 1000000"),
     ],
 )
 def test_a_bad_argument_is_an_error_that_names_it(arguments: dict[str, Any], message: str) -> None:

@@ -99,3 +99,18 @@ def test_the_bilstm_encoder_is_a_recurrent_encoder_with_lstm_cells() -> None:
 def test_the_documentation_lists_every_cell_merge_and_precision(function: Callable[..., Any], names: list[str]) -> None:
     documentation = inspect.getdoc(function) or ""
     assert [name for name in names if f'`"{name}"`' not in documentation] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"width": 2, "depth": 10**6}, "depth <= 100, but depth is 1000000"),
+        ({"width": 10**9}, "width = 1000000000, depth = 1 would have about .* weights"),
+        ({"width": 4, "nI": 10**12}, "nI = 1000000000000"),
+    ],
+)
+def test_an_encoder_that_is_too_large_is_refused_before_it_takes_memory(
+    arguments: dict[str, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        build_recurrent_encoder_v1(**arguments)

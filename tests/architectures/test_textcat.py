@@ -97,6 +97,19 @@ def test_an_unknown_pooling_is_an_error_that_lists_the_known_ones() -> None:
         make_model("sum")
 
 
+@pytest.mark.parametrize(("n_classes", "message"), [(0, "nO >= 1"), (-2, "nO >= 1"), (10**9 + 1, "nO = 1000000001")])
+def test_a_number_of_classes_outside_its_range_is_refused_before_it_takes_memory(n_classes: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_model(n_classes=n_classes, initialize=False)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "width"), [("max", WIDTH), ("mean", WIDTH), ("attention", WIDTH), ("last", 2 * WIDTH)]
+)
+def test_the_width_of_the_output_layer_is_known_before_initialisation(pooling: str, width: int) -> None:
+    assert make_model(pooling, initialize=False).get_ref("output_layer").get_dim("nI") == width
+
+
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_an_empty_doc_is_pooled_to_zeros(pooling: str) -> None:
     assert not make_model(pooling).layers[0].predict([DOCS[0], Doc(VOCAB)])[1].any()

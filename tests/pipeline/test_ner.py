@@ -138,3 +138,29 @@ def test_analyses_have_the_preset_entities(nlp: Language) -> None:
         assert [(span.text, span.label_) for span in spans][:2] == [("Anna", "GPE"), ("travels", "FOREIGN")]
         assert all(span.end <= 3 or span.start > 3 for span in spans)
     assert_allclose(sum(p for p, _ in nlp.get_pipe("bilstm_ner").k_best([doc], 1000)[0]), 1, rtol=1e-6)
+
+
+# Docs of another vocab
+
+
+@pytest.fixture
+def renamed(nlp: Language) -> Language:
+    """The pipeline with a label that no other vocab has; spaCy's have PERSON."""
+    ner = nlp.get_pipe("bilstm_ner")
+    ner.cfg["labels"] = ["HERO" if label == "PERSON" else label for label in ner.labels]
+    return nlp
+
+
+def test_an_entity_whose_label_the_vocab_of_its_doc_lacks_is_an_error(renamed: Language) -> None:
+    """As in spaCy's `ner`, which raises E084."""
+    docs = [spacy.blank("en").make_doc("b a b"), spacy.blank("en").make_doc("Anna")]
+    with pytest.raises(ValueError, match=r"the label 'HERO' in the doc 'Anna'.*another pipeline.*E084"):
+        list(renamed.get_pipe("bilstm_ner").pipe(docs, batch_size=2))
+    assert not any(doc.has_annotation("ENT_IOB") for doc in docs)
+
+
+def test_a_doc_of_another_vocab_that_has_the_labels_is_annotated(renamed: Language) -> None:
+    other = spacy.blank("en")
+    other.vocab.strings.add("HERO")
+    doc = renamed.get_pipe("bilstm_ner")(other.make_doc("Anna"))
+    assert [ent.label_ for ent in doc.ents] == ["HERO"]
