@@ -27,7 +27,7 @@ class TorchShim(Shim):
 
     Unlike thinc's shim it keeps the memory of weights through updates, so cuDNN's flat buffer stays whole. It applies
     averages. A copy has an id of its own. Gradients passed to an optimizer keep their values, also for an optimizer
-    that only collects them, as in `nlp.rehearse`. And a prediction changes nothing about the module, so several threads
+    that only collects them, as in `nlp.rehearse`. A prediction changes nothing about the module, so several threads
     can predict at once.
     """
 
