@@ -6,7 +6,6 @@ ModelConfig = dict[str, Any]
 
 TOK2VEC_MODEL: ModelConfig = {
     "@architectures": "spacy-bilstm.Tok2Vec.v1",
-    "skip_whitespace": True,
     "embed": {
         "@architectures": "spacy-bilstm.WordEmbed.v1",
         "width": 128,
