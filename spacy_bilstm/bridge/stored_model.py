@@ -41,6 +41,8 @@ _ATTRIBUTES: dict[str, Callable[[Model[Any, Any], Mapping[str, Any]], str | None
     "spacy_bilstm.bridge.word_embedding_layer": find_invalid_attribute,
 }
 """Checks of the attributes of a layer, by the module of its `forward`."""
+_FIXED = ("column", "columns", "key_attr", "multi_label", "pad")
+"""Attributes of layers of spaCy and thinc that the config determines. A hash's seed may be that of the first model."""
 _OUTPUTS = ("output_layer", "softmax", "crf")
 _PLAIN = (bool, int, float, str, bytes, list, tuple, dict, numpy.ndarray)
 
@@ -144,6 +146,8 @@ def _check_attrs(layer: _StoredLayer) -> None:
         except Exception as error:
             layer.refuse(f"the attribute '{name}' can't be read ({error})")
         problem = _compare_attribute(own, loaded[name])
+        if problem is None and name in _FIXED and not _is_same(own, loaded[name]):
+            problem = f"is {loaded[name]!r}, but the model's is {own!r}"
         if problem is not None:
             layer.refuse(f"the attribute '{name}' {problem}")
     rate = loaded.get("dropout_rate", 0.0)
@@ -167,6 +171,12 @@ def _compare_attribute(own: Any, stored: Any) -> str | None:
         return None
     kinds = [(list, tuple) if isinstance(own, (list, tuple)) else type(own)]
     return None if isinstance(stored, kinds[0]) else f"is of type {type(stored).__name__}, not {type(own).__name__}"
+
+
+def _is_same(own: Any, stored: Any) -> bool:
+    """Return whether a stored value equals the model's own one. Storage turns tuples into lists."""
+    own = list(own) if isinstance(own, tuple) else own
+    return bool(srsly.msgpack_dumps(own) == srsly.msgpack_dumps(stored))
 
 
 def _is_number(value: Any) -> bool:

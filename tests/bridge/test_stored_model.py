@@ -195,3 +195,14 @@ def test_a_state_is_restored_with_dimensions_that_are_not_set(data: bytes) -> No
     assert model.has_dim("nO") is None
     assert not model.get_ref("crf").has_param("transitions")
     assert model.to_bytes() == before
+
+
+def test_attributes_of_thincs_layers_that_a_config_determines_are_checked() -> None:
+    stored = HashEmbed(4, 10, column=1).initialize().to_bytes()
+    with pytest.raises(ValueError, match="the attribute 'column' is 1, but the model's is 0"):
+        check_stored_model(HashEmbed(4, 10, column=0), stored)
+
+
+def test_a_hash_embedding_keeps_its_stored_seed() -> None:
+    """Without a seed in its config, thinc takes the next number."""
+    assert check_stored_model(HashEmbed(4, 10), HashEmbed(4, 10).initialize().to_bytes()) == 4

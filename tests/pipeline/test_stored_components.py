@@ -11,35 +11,14 @@ import numpy
 import pytest
 import spacy
 import srsly
-from thinc.api import fix_random_seed
+from toy_components import ARCHITECTURES, make_pipe, make_trained_pipe, store_all
 from toy_corpus import make_examples
 from toy_pipelines import BILSTM, make_tok2vec
 
 NAN, INFINITY = float("nan"), float("inf")
 NER, TEXTCAT = "bilstm_ner", "bilstm_textcat"
-ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "bilstm_tok2vec": {},
-    "bilstm_tagger": {"@architectures": "spacy.Tagger.v2"},
-    "bilstm_morphologizer": {"@architectures": "spacy.Tagger.v2"},
-    NER: {"@architectures": "spacy-bilstm.CRFTagger.v1"},
-    TEXTCAT: {"@architectures": "spacy-bilstm.TextCat.v1", "exclusive_classes": True, "pooling": "attention"},
-    "bilstm_textcat_multilabel": {
-        "@architectures": "spacy-bilstm.TextCat.v1",
-        "exclusive_classes": False,
-        "pooling": "last",
-    },
-}
 OUTPUTS = dict.fromkeys(("bilstm_tagger", "bilstm_morphologizer", TEXTCAT), "softmax")
 OUTPUTS |= dict.fromkeys((NER, "bilstm_textcat_multilabel"), "linear")
-
-
-def make_pipe(name: str) -> Any:
-    """Return a component that is not initialised."""
-    nlp = spacy.blank("en")
-    model = make_tok2vec(BILSTM)
-    if ARCHITECTURES[name]:
-        model = ARCHITECTURES[name] | {"tok2vec": model}
-    return nlp.add_pipe(name, config={"model": model})
 
 
 @cache
@@ -48,19 +27,10 @@ def get_pipe(name: str) -> Any:
     return make_pipe(name)
 
 
-def make_trained_pipe(name: str) -> Any:
-    """Return an initialised component."""
-    fix_random_seed(0)
-    pipe = make_pipe(name)
-    examples = make_examples(pipe.vocab)
-    pipe.initialize(lambda: examples)
-    return pipe
-
-
 @pytest.fixture(scope="module")
 def stored() -> dict[str, bytes]:
     """The bytes of all components, initialised."""
-    return {name: make_trained_pipe(name).to_bytes(exclude=["vocab"]) for name in ARCHITECTURES}
+    return store_all()
 
 
 def edit_settings(data: bytes, **settings: Any) -> bytes:
