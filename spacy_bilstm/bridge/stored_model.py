@@ -153,6 +153,9 @@ def _check_attrs(layer: _StoredLayer) -> None:
     rate = loaded.get("dropout_rate", 0.0)
     if not (_is_number(rate) and 0.0 <= rate <= 1.0):
         layer.refuse(f"the attribute 'dropout_rate' is {rate!r}, but must be a rate from 0 to 1")
+    seed = loaded.get("seed", 0)
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        layer.refuse(f"the attribute 'seed' is {seed!r}, but must be a whole number from 0 to 2**32 - 1")
     check = _ATTRIBUTES.get(_get_module(node))
     problem = None if check is None else check(node, loaded)
     if problem is not None:

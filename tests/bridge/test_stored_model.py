@@ -206,3 +206,11 @@ def test_attributes_of_thincs_layers_that_a_config_determines_are_checked() -> N
 def test_a_hash_embedding_keeps_its_stored_seed() -> None:
     """Without a seed in its config, thinc takes the next number."""
     assert check_stored_model(HashEmbed(4, 10), HashEmbed(4, 10).initialize().to_bytes()) == 4
+
+
+@pytest.mark.parametrize("seed", [None, -1, 2**32, 3.5])
+def test_a_seed_of_a_hash_embedding_outside_its_range_is_refused(seed: object) -> None:
+    stored = srsly.msgpack_loads(HashEmbed(4, 10).initialize().to_bytes())
+    stored["attrs"][0]["seed"] = srsly.msgpack_dumps(seed)
+    with pytest.raises(ValueError, match=f"the attribute 'seed' is {seed}, but must be a whole number"):
+        check_stored_model(HashEmbed(4, 10), srsly.msgpack_dumps(stored))
