@@ -169,8 +169,8 @@ def _read_bytes(data: bytes, exclude: list[str]) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise ValueError("the bytes are not those of a component")
     stored: dict[str, Any] = {}
-    if "cfg" in message and "cfg" not in exclude:
-        stored["cfg"] = _read_json(message["cfg"])
+    if "cfg" not in exclude:
+        stored["cfg"] = _read_json(message["cfg"]) if "cfg" in message else {}
     if "model" in message and "model" not in exclude:
         stored["model"] = message["model"]
     return stored

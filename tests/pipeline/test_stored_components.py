@@ -137,6 +137,12 @@ def test_a_number_of_labels_that_the_model_is_not_made_for_is_refused(
     check_refused(get_pipe(name), data, rf"the {len(labels)} labels in 'cfg' need \d+ outputs", tmp_path)
 
 
+def test_a_component_without_its_labels_is_refused(stored: dict[str, bytes]) -> None:
+    data = {name: value for name, value in srsly.msgpack_loads(stored["bilstm_tagger"]).items() if name != "cfg"}
+    with pytest.raises(ValueError, match="the 0 labels in 'cfg' need 0 outputs"):
+        make_pipe("bilstm_tagger").from_bytes(srsly.msgpack_dumps(data), exclude=["vocab"])
+
+
 @pytest.mark.parametrize("data", [b"", b"\xc1", srsly.msgpack_dumps([1]), srsly.msgpack_dumps({"cfg": "[1"})])
 def test_bytes_that_are_no_component_are_refused(data: bytes) -> None:
     pipe = make_pipe(NER)
