@@ -1,9 +1,10 @@
 """Read files with a token and its tags in each line, such as those of CoNLL-2003, WNUT and Universal NER.
 
 Tabs separate the columns or, in a file where most lines have no tab, spaces. An empty line or `-DOCSTART-` ends a
-sentence. Lines such as `# key = value` before a sentence are comments. Each row has the same number of columns. The
-tokens are in the first column, or in the second one if the first numbers them; the entity tags are in the last column
-of tags.
+sentence. Lines such as `# key = value` before a sentence are comments. The tokens are in the first column, or in the
+second one if the first numbers them; the entity tags are in the last column of tags. Each row has the same number of
+columns. Where tabs separate the columns and the tokens are numbered, as in Universal NER, a row may leave out columns
+after the tag.
 """
 
 from __future__ import annotations
@@ -75,8 +76,9 @@ def read_tagged_sentences(file: CorpusFile, scheme: Scheme | None = None) -> lis
             "no column contains entity tags such as O, B-PER and I-PER. Add one, or choose another format.",
         )
         return []
+    min_width = tag_column + 1 if numbered and separator == "\t" else None
     for block in blocks:
-        block.rows = [row for row in block.rows if _check_width(row, width, separator, file)]
+        block.rows = [row for row in block.rows if _check_width(row, width, min_width, separator, file)]
         if numbered:  # Ranges and decimals number the multiword tokens and empty nodes of CoNLL-U.
             block.rows = [row for row in block.rows if WORD_NUMBER.fullmatch(row.fields[0])]
     tags = [[row.fields[tag_column] for row in block.rows] for block in blocks]
@@ -130,10 +132,10 @@ def _find_first_row(blocks: Sequence[Block], width: int) -> Row:
     return next(row for block in blocks for row in block.rows if len(row.fields) == width)
 
 
-def _check_width(row: Row, width: int, separator: str, file: CorpusFile) -> bool:
-    """Return whether a row has the columns of the others; record an error otherwise."""
+def _check_width(row: Row, width: int, min_width: int | None, separator: str, file: CorpusFile) -> bool:
+    """Return whether a row has as many columns as the others, or at least `min_width`; record an error otherwise."""
     found = len(row.fields)
-    if found == width:
+    if found == width or (min_width is not None and found >= min_width):
         return True
     fix = "Separate the columns by tabs, and leave none out"
     if separator == " ":

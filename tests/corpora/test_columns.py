@@ -20,6 +20,9 @@ NUMBERED = (
     "# sent_id = b\n# text = Rio!\n1-2\tRio!\t_\t-\t-\n1\tRio\tB-LOC\t-\tx\n2\t!\tO\t-\t-\n2.1\tis\t_\t-\t-\n"
 )
 
+# Universal NER's training file of English-EWT: only entities have an annotator.
+SHORT_ROWS = "# sent_id = a\n1\tAnn\tB-PER\t-\tx\n2\tsleeps\tO\n3\tnow\tO\n\n1\tRio\tB-LOC\t-\tx\n2\t!\tO\n"
+
 
 def read(text: str) -> tuple[list[TaggedSentence], Problems]:
     file = CorpusFile("x.iob2", text.split("\n"))
@@ -37,6 +40,7 @@ def read_docs(text: str) -> tuple[list[Doc | None], Problems]:
         (PLAIN, [["Ann", "sleeps"], ["#Rio"]], [["B-PER", "O"], ["B-LOC"]]),
         (FOUR_COLUMNS, [["Ann", "sleeps"], ["Rio"]], [["B-PER", "O"], ["B-LOC"]]),
         (NUMBERED, [["Ann", "sleeps"], ["Rio", "!"]], [["B-PER", "O"], ["B-LOC", "O"]]),
+        (SHORT_ROWS, [["Ann", "sleeps", "now"], ["Rio", "!"]], [["B-PER", "O", "O"], ["B-LOC", "O"]]),
         ("# O\n1 O\n2 O\na I-X\n", [["#", "1", "2", "a"]], [["O", "O", "O", "B-X"]]),
         ("\n\n", [], []),
         ("# id 1\tdomain=en\nada _ _ B-PER\nleft _ _ O\n\n", [["ada", "left"]], [["B-PER", "O"]]),
@@ -44,7 +48,18 @@ def read_docs(text: str) -> tuple[list[Doc | None], Problems]:
         ("New York\tB-LOC\nbig \tO\n", [["New York", "big"]], [["B-LOC", "O"]]),
         ("10\u00a0000 B-MONEY\n\u00a0 O\n", [["10\u00a0000", "\u00a0"]], [["B-MONEY", "O"]]),
     ],
-    ids=["plain", "four columns", "numbered", "tokens like comments", "empty", "MultiCoNER", "mixed", "tabs", "NBSP"],
+    ids=[
+        "plain",
+        "four columns",
+        "numbered",
+        "columns left out",
+        "tokens like comments",
+        "empty",
+        "MultiCoNER",
+        "mixed",
+        "tabs",
+        "NBSP",
+    ],
 )
 def test_the_layout_is_detected(text: str, words: list[list[str]], tags: list[list[str]]) -> None:
     sentences, problems = read(text)
@@ -99,6 +114,8 @@ def test_invalid_annotation_is_a_warning_and_missing(text: str, message: str) ->
             "x.iob2, line 3: this row has 1 column, but most rows have 2. Separate",
         ),
         ("a\tO\nb\tO\tx\nc\tO\n", "x.iob2, line 2: this row has 3 columns, but most rows have 2."),
+        ("1\ta\tO\n2\tb\n3\tc\tO\n", "x.iob2, line 2: this row has 2 columns, but most rows have 3."),
+        ("1 a O\n2 De La Cruz B-PER\n3 c O\n", "x.iob2, line 2: this row has 5 columns, but most rows have 3."),
         ("a O\nb O\n# A O\n", "x.iob2, line 3: this row has 3 columns, but most rows have 2."),
         ("Ann\tO\n\tO\n", "x.iob2, line 2: this row has no token"),
         ("Ann\tO\n\n\tO\n", "x.iob2, line 3: this row has no token"),
