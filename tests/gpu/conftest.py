@@ -1,0 +1,19 @@
+"""The device of each test here: the CPU, where the tests check themselves, and a GPU."""
+
+from collections.abc import Iterator
+
+import pytest
+from thinc.api import require_cpu, require_gpu
+from toy_pipelines import has_gpu
+
+GPU = pytest.param(
+    "gpu", marks=[pytest.mark.gpu, pytest.mark.skipif(not has_gpu(), reason="needs CUDA, torch for CUDA, and CuPy")]
+)
+
+
+@pytest.fixture(params=["cpu", GPU])
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Compute on the CPU or on a GPU in the test, and on the CPU after it."""
+    (require_gpu if request.param == "gpu" else require_cpu)()
+    yield request.param
+    require_cpu()
