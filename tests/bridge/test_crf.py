@@ -7,6 +7,8 @@ import numpy
 import pytest
 import torch
 from crf_enumeration import Enumeration
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Adam
 
@@ -14,10 +16,13 @@ from spacy_bilstm.architectures.crf import make_biluo_crf
 from spacy_bilstm.bridge.crf import (
     CRFLoss,
     Emissions,
+    ExpectedCounts,
     add_gradients,
+    compute_distillation_loss,
     compute_loss,
     compute_rehearsal_loss,
     compute_span_probabilities,
+    compute_tag_pairs,
     decode,
     decode_k_best,
     find_probable_spans,
@@ -154,6 +159,93 @@ def test_gradients_are_added_to_the_layer() -> None:
     assert all((layer.get_param(name) != before[name]).any() for name in PARAMETERS)
 
 
+def draw_distributions(
+    layer: CRFLayer, emissions: Emissions, mask: numpy.ndarray | None, weights: list[float], seed: int
+) -> tuple[ExpectedCounts, dict[int, numpy.ndarray]]:
+    """Draw a distribution over the allowed sequences of each document. Return its counts, and its probabilities."""
+    rng = numpy.random.default_rng(seed)
+    n_tags, n_tokens = layer.get_dim("nO"), len(emissions.scores)
+    unary, pairs = numpy.zeros((n_tokens, n_tags)), numpy.zeros((n_tags, n_tags))
+    start, end, by_doc = numpy.zeros(n_tags), numpy.zeros(n_tags), {}
+    first = numpy.cumsum(emissions.lengths) - emissions.lengths
+    for doc, sequences in enumerate_sequences(layer, emissions, mask).items():
+        by_doc[doc] = rng.dirichlet(numpy.full(len(sequences.scores), 0.3))
+        for sequence, probability in zip(sequences.sequences.tolist(), by_doc[doc] * weights[doc], strict=True):
+            start[sequence[0]] += probability
+            end[sequence[-1]] += probability
+            for i, tag in enumerate(sequence):
+                unary[first[doc] + i, tag] += probability
+                if i:
+                    pairs[sequence[i - 1], tag] += probability
+    return ExpectedCounts(unary, pairs, start, end, numpy.array(weights)), by_doc
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 4), min_size=1, max_size=4),
+    seed=st.integers(0, 999),
+    masked=st.booleans(),
+    data=st.data(),
+)
+def test_the_distillation_loss_is_the_cross_entropy_of_distributions_over_sequences(
+    lengths: list[int], seed: int, masked: bool, data: st.DataObject
+) -> None:
+    """In double precision: the loss by enumeration, and each gradient by finite differences."""
+    layer, emissions = make_layer(seed), make_emissions(seed, lengths=lengths)
+    emissions = Emissions(emissions.scores.astype("float64"), lengths)
+    mask = None
+    if masked:
+        best = numpy.eye(N_TAGS, dtype=bool)[decode(layer, emissions)]
+        mask = best | (numpy.random.default_rng(seed).random(best.shape) < 0.6)
+    weights = data.draw(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), min_size=len(lengths), max_size=len(lengths)))
+    expected, by_doc = draw_distributions(layer, emissions, mask, weights, seed)
+
+    def enumerate_loss(scores: numpy.ndarray) -> float:
+        sequences = enumerate_sequences(layer, Emissions(scores, lengths), mask)
+        return sum(
+            weights[doc] * float((by_doc[doc] * (of_doc.log_partition - of_doc.scores)).sum())
+            for doc, of_doc in sequences.items()
+        )
+
+    loss = compute_distillation_loss(layer, emissions, expected, mask)
+    assert_allclose(loss.value, enumerate_loss(emissions.scores), rtol=1e-9, atol=1e-9)
+    gradients = numpy.concatenate(loss.d_emissions)
+    for index in numpy.ndindex(gradients.shape):
+        values = []
+        for step in (1e-5, -1e-5):
+            moved = emissions.scores.copy()
+            moved[index] += step
+            values.append(enumerate_loss(moved))
+        assert_allclose(gradients[index], (values[0] - values[1]) / 2e-5, atol=1e-6)
+
+
+def test_the_gradient_of_the_distillation_loss_is_the_difference_of_marginals() -> None:
+    layer, emissions = make_layer(0), make_emissions(0)
+    expected, _ = draw_distributions(layer, emissions, None, [1.0] * len(LENGTHS), 0)
+    loss = compute_distillation_loss(layer, emissions, expected)
+    by_doc = enumerate_sequences(layer, emissions)
+    marginals = numpy.concatenate([of_doc.marginals(N_TAGS).exp().numpy() for of_doc in by_doc.values()])
+    assert_allclose(numpy.concatenate(loss.d_emissions), marginals - expected.emissions, atol=1e-6)
+    check_gradients(layer, emissions, lambda X: compute_distillation_loss(layer, X, expected))
+
+
+def test_the_distillation_loss_of_one_sequence_is_its_negative_log_likelihood() -> None:
+    layer, emissions = make_layer(0), make_emissions(1)
+    tags = decode(layer, make_emissions(2))
+    one_hot = numpy.eye(N_TAGS)[tags]
+    pairs, first = numpy.zeros((N_TAGS, N_TAGS)), numpy.cumsum(LENGTHS) - LENGTHS
+    for token in set(range(N_TOKENS)) - set(first.tolist()):
+        pairs[tags[token - 1], tags[token]] += 1
+    starts, ends = first[numpy.array(LENGTHS) > 0], numpy.cumsum(LENGTHS)[numpy.array(LENGTHS) > 0] - 1
+    weights = numpy.ones(len(LENGTHS))
+    expected = ExpectedCounts(one_hot, pairs, one_hot[starts].sum(0), one_hot[ends].sum(0), weights)
+    loss = compute_distillation_loss(layer, emissions, expected)
+    gold = compute_loss(layer, emissions, one_hot.astype(bool))
+    assert_allclose(loss.value, gold.value, rtol=1e-9)
+    for left, right in zip(loss.d_emissions, gold.d_emissions, strict=True):
+        assert_allclose(left, right, atol=1e-6)
+
+
 @pytest.mark.parametrize(("n_tags", "n_teacher"), [(5, 5), (9, 5)])
 def test_the_rehearsal_loss_is_the_divergence_over_sequences_of_old_tags(n_tags: int, n_teacher: int) -> None:
     lengths = [2, 0, 3]
@@ -197,6 +289,19 @@ def test_gold_annotation_that_no_sequence_agrees_with_is_an_error() -> None:
 
 
 # Inference.
+
+
+def test_pairs_of_tags_are_those_of_a_tempered_enumeration() -> None:
+    layer, emissions = make_layer(0), make_emissions(1)
+    pairs = compute_tag_pairs(layer, emissions, 0.0, temperature=2.0)
+    by_doc = enumerate_sequences(layer, emissions, temperature=2.0)
+    document = by_doc[2]  # Its tokens are 2 to 5.
+    probabilities = numpy.exp(document.scores - document.log_partition)
+    for token, before, tag, probability in zip(*(values.tolist() for values in pairs), strict=True):
+        if 2 < token < 6:
+            has_pair = (document.sequences[:, token - 3 : token - 1] == (before, tag)).all(1)
+            assert_allclose(probability, probabilities[has_pair].sum(), rtol=1e-9)
+    assert_allclose(numpy.bincount(pairs.tokens, pairs.probabilities), 1.0)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -315,8 +420,8 @@ def test_parameters_start_at_zero() -> None:
 def test_the_layer_passes_emissions_and_their_gradient_through() -> None:
     layer, documents = make_layer(0), [make_emissions(0).scores, make_emissions(1).scores]
     outputs, backprop = layer.begin_update(documents)
-    for given, returned in zip([*documents] * 2, [*outputs, *backprop(documents)], strict=True):
-        assert_array_equal(returned, given)
+    for before, after in zip([*documents] * 2, [*outputs, *backprop(documents)], strict=True):
+        assert_array_equal(after, before)
 
 
 def test_a_resized_layer_is_a_new_one_with_the_old_parameters_first_and_zeros_after_them() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy
 import torch
@@ -51,6 +51,42 @@ def decode_k_best(
     probabilities = batch.in_callers_order((scores - log_partitions[:, None]).exp(), 0.0)
     probabilities[[length == 0 for length in batch.lengths], 0] = 1.0  # An empty document has one empty sequence.
     return tags.cpu().numpy(), probabilities.clamp(max=1.0).cpu().numpy()
+
+
+class TagPairs(NamedTuple):
+    """Pairs of neighbouring tags and their probabilities, ordered by token.
+
+    tokens: second token of each pair in the batch. Shape `(n_pairs,)`.
+    before: tag of the token before, -1 at the first token of a document. Shape `(n_pairs,)`.
+    tags: tag of the token. Shape `(n_pairs,)`.
+    probabilities: probability of each pair. Those of a token add up to 1. Shape `(n_pairs,)`.
+    """
+
+    tokens: Ints
+    before: Ints
+    tags: Ints
+    probabilities: Floats
+
+
+def compute_tag_pairs(
+    model: CRFLayer, emissions: Emissions, min_probability: float, mask: Mask | None = None, temperature: float = 1.0
+) -> TagPairs:
+    """Compute the probabilities of pairs of neighbouring tags, for the probable tags only.
+
+    The result is a proper distribution over tag sequences: that of the CRF, given that each tag of a document is one of
+    its token's probable tags or that of the best tag sequence.
+
+    model: the layer.
+    emissions: the emissions.
+    min_probability: the probability from which a tag is probable, 0 <= min_probability <= 1.
+    mask: tags that each token may have, or None for all. Shape `(n_tokens, n_tags)`.
+    temperature: all scores are divided by it, > 0.
+    RETURNS: the pairs.
+    RAISES: ValueError if a document has no allowed tag sequence.
+    """
+    batch = Batch.read(model, emissions, mask, temperature)
+    pairs = batch.crf.tag_pairs(batch.emissions, batch.layout, min_probability, batch.mask)
+    return TagPairs(*(values.cpu().numpy() for values in pairs))
 
 
 def compute_span_probabilities(

@@ -9,7 +9,7 @@ import numpy
 import torch
 from numpy.typing import NDArray
 from thinc.types import Floats2d, FloatsXd
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..convert import split_documents, tensor_to_array
 from ..model_types import CRFLayer
@@ -17,6 +17,7 @@ from .batch import Batch, Emissions, Mask
 from .layer import PARAMETERS
 from .module_types import Layout
 
+Floats = NDArray[numpy.float64]
 TagSequence = tuple[int, NDArray[numpy.int64]]
 """First token in the batch, and the tags."""
 
@@ -101,6 +102,51 @@ def _to_one_hot(tags: NDArray[numpy.int64], like: Tensor) -> Tensor:
     return one_hot
 
 
+class ExpectedCounts(NamedTuple):
+    """How often a distribution over tag sequences uses each score of a CRF, on average.
+
+    These marginal probabilities are all that a cross-entropy needs to know about the distribution. Counts of a document
+    are multiplied by its weight.
+
+    emissions: expected count of each tag at each token. Shape `(n_tokens, n_tags)`, float64, like all arrays below.
+    transitions: expected count of the column's tag after the row's tag, in all documents. Shape `(n_tags, n_tags)`.
+    start: expected count of each tag at a first token. Shape `(n_tags,)`.
+    end: expected count of each tag at a last token. Shape `(n_tags,)`.
+    weights: weight of each document, >= 0. Shape `(n_docs,)`.
+    """
+
+    emissions: Floats
+    transitions: Floats
+    start: Floats
+    end: Floats
+    weights: Floats
+
+
+def compute_distillation_loss(
+    model: CRFLayer, emissions: Emissions, expected: ExpectedCounts, mask: Mask | None = None
+) -> CRFLoss:
+    """Compute the cross-entropy between given distributions over tag sequences and the model's, exactly.
+
+    For a document, it is the log partition minus the expected score of a tag sequence. The gradient of an emission is
+    the model's marginal probability minus the given one. For a distribution with one sequence, this is the negative log
+    likelihood of that sequence.
+
+    model: the layer.
+    emissions: the emissions.
+    expected: the expected counts of the given distributions, whose tag sequences must all be allowed.
+    mask: tags that each token may have, or None for all. Shape `(n_tokens, n_tags)`.
+    RETURNS: the loss, summed over documents, each multiplied by its weight.
+    RAISES: ValueError if a document has no allowed tag sequence.
+    """
+    batch = Batch.read(model, emissions, mask)
+    batch.emissions.requires_grad_()
+    *counts, weights = (batch.to_device(array) for array in expected)
+    with torch.enable_grad():
+        log_partitions = batch.crf.log_partition(batch.emissions, batch.layout, batch.mask)
+        loss = (weights[batch.layout.order] * log_partitions).sum() - _compute_expected_score(counts, batch.scores)
+    return _compute_gradients(model, batch, loss)
+
+
 def compute_rehearsal_loss(
     model: CRFLayer, emissions: Emissions, teacher: CRFLayer, teacher_emissions: Emissions
 ) -> CRFLoss:
@@ -114,27 +160,24 @@ def compute_rehearsal_loss(
     teacher_emissions: the teacher's emissions for the same documents.
     RETURNS: the loss, summed over documents, >= 0 up to rounding.
     """
-    batch, target = Batch.read(model, emissions), Batch.read(teacher, teacher_emissions)
-    n_tags = teacher.get_dim("nO")
-    batch.emissions.requires_grad_()
+    target = Batch.read(teacher, teacher_emissions)
     target.emissions.requires_grad_()
     with torch.enable_grad():
         # The gradient of a log partition is the expected count of each score in the score of a tag sequence.
         log_partition = target.crf.log_partition(target.emissions, target.layout).sum()
         counts = torch.autograd.grad(log_partition, target.scores)
-        negative_entropy = _compute_expected_score(counts, target.scores, n_tags) - log_partition
-        mask = torch.zeros_like(batch.emissions, dtype=torch.bool)
-        mask[:, :n_tags] = True
-        loss = batch.crf.log_partition(batch.emissions, batch.layout, mask).sum()
-        loss = loss - _compute_expected_score(counts, batch.scores, n_tags) + negative_entropy.detach()
-    return _compute_gradients(model, batch, loss)
+    negative_entropy = float((_compute_expected_score(counts, target.scores) - log_partition).detach())
+    n_tags, n_new_tags = teacher.get_dim("nO"), model.get_dim("nO") - teacher.get_dim("nO")
+    padded = [nn.functional.pad(count, (0, n_new_tags)) for count in counts]
+    padded[1] = nn.functional.pad(padded[1], (0, 0, 0, n_new_tags))
+    mask = numpy.broadcast_to(numpy.arange(n_tags + n_new_tags) < n_tags, emissions.scores.shape)
+    expected = ExpectedCounts(*(count.cpu().numpy() for count in padded), numpy.ones(len(emissions.lengths)))
+    loss = compute_distillation_loss(model, emissions, expected, mask)
+    return loss._replace(value=loss.value + negative_entropy)
 
 
-def _compute_expected_score(counts: Sequence[Tensor], scores: Sequence[Tensor], n_tags: int) -> Tensor:
-    """Return the expected score of a tag sequence, from counts for the first tags only."""
-    emissions, transitions, start, end = scores
-    counted = [emissions[:, :n_tags], transitions[:n_tags, :n_tags], start[:n_tags], end[:n_tags]]
-    return torch.stack([(count * score).sum() for count, score in zip(counts, counted, strict=True)]).sum()
+def _compute_expected_score(counts: Sequence[Tensor], scores: Sequence[Tensor]) -> Tensor:
+    return torch.stack([(count * score).sum() for count, score in zip(counts, scores, strict=True)]).sum()
 
 
 def _compute_gradients(model: CRFLayer, batch: Batch, loss: Tensor) -> CRFLoss:

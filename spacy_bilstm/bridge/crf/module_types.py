@@ -43,6 +43,10 @@ class CRFModule(Protocol[_LayoutT]):
         self, emissions: Tensor, layout: _LayoutT, k: int, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]: ...
 
+    def tag_pairs(
+        self, emissions: Tensor, layout: _LayoutT, min_probability: float, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]: ...
+
     def span_log_probability(
         self,
         emissions: Tensor,

@@ -12,7 +12,11 @@ from ..biluo import TagConstraints, count_labels, is_biluo
 from ..layout import PackedLayout
 from .engine import Engine, Posterior, make_engine
 from .log_partition import compute_dtype, compute_log_partitions, pack_emissions
+from .pair_marginals import TagPairs, compute_tag_pairs
 from .scores import ProbableSpans, Scores
+
+# Below this probability, a tag is impossible.
+_TINY = 1e-300
 
 
 class LinearChainCRF(nn.Module):
@@ -153,6 +157,25 @@ class LinearChainCRF(nn.Module):
         """
         posterior = self._compute_posterior(emissions, layout, mask)
         return posterior.marginals().to(emissions.dtype), posterior.log_partition.to(emissions.dtype)
+
+    @torch.no_grad()
+    def tag_pairs(
+        self, emissions: Tensor, layout: PackedLayout, min_probability: float, mask: Tensor | None = None
+    ) -> TagPairs:
+        """Return the probabilities of pairs of neighbouring tags, for the probable tags only.
+
+        They describe a proper distribution: that of the CRF, given that each tag of a document is one of its token's
+        probable tags or that of the best tag sequence.
+
+        emissions, layout, mask: see the class.
+        min_probability: the probability from which a tag is probable, 0 <= min_probability <= 1.
+        RETURNS: the pairs. They have no gradient.
+        RAISES: ValueError if a document has no allowed tag sequence, or if shapes do not fit.
+        """
+        marginals, _ = self.marginals(emissions, layout, mask)
+        best, _ = self.viterbi(emissions, layout, mask)
+        is_kept = (marginals >= math.log(max(min_probability, _TINY))).scatter(1, best[:, None], True)
+        return compute_tag_pairs(self.make_scores(emissions, layout, mask), layout, is_kept)
 
     @torch.no_grad()
     def span_log_probability(
