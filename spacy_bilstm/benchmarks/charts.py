@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def draw_speed(comparison: SpeedComparison) -> Figure:
-    """Draw each pipeline's speed, latency and peak memory.
+    """Draw each pipeline's speed on the stream, on the same texts again and after loading; its latency and peak memory.
 
     comparison: the result of `compare_speed`.
     RETURNS: the figure, with three plots.
@@ -27,8 +27,14 @@ def draw_speed(comparison: SpeedComparison) -> Figure:
     """
     results, settings = comparison.results, comparison.settings
     figure, (speeds, latencies, memory) = new_figure(3, 4.0, 1.6 + 0.6 * len(results), settings.title)
-    _draw_speed_bars(speeds, [result.words_per_second for result in results])
-    speeds.set_xlabel("words per second (line: quartiles)")
+    _draw_speed_bars(speeds, [result.stream.words_per_second for result in results])
+    speeds.set_xlabel("words per second: a stream of new texts (line: quartiles)")
+    for marker, name in (("D", "repeated"), ("s", "cold start")):
+        passes = [result.repeated if name == "repeated" else result.cold for result in results]
+        medians = [speed.words_per_second.median for speed in passes]
+        below = [i + 0.38 for i in range(len(results))]  # Beside the bar, whose number would cover them.
+        speeds.plot(medians, below, marker, color="black", label=name, markersize=5, fillstyle="none")
+    speeds.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     for marker, percentile in zip("o|x", results[0].latency_ms, strict=True):
         values = [result.latency_ms[percentile] for result in results]
         latencies.plot(values, range(len(results)), marker, color="black", label=percentile, markersize=7)
@@ -105,17 +111,17 @@ def draw_encoders(comparison: EncoderComparison) -> Figure:
     RETURNS: the figure, with three plots.
     RAISES: PlotsMissingError if Matplotlib is not installed.
     """
-    results, n_words = comparison.results, comparison.settings.n_words
-    figure, (predict, train, share) = new_figure(3, 4.0, 3.0, comparison.settings.title)
+    results = comparison.results
+    figure, (predict, train, share) = new_figure(3, 4.0, 1.2 + 0.6 * len(results), comparison.settings.title)
     for axes, task in ((predict, "predict"), (train, "train")):
-        speeds = [[n_words / getattr(turn, task) for turn in result.rounds] for result in results]
+        speeds = [[result.batch.n_words / getattr(turn, task) for turn in result.rounds] for result in results]
         _draw_speed_bars(axes, [get_quartiles(numbers) for numbers in speeds])
     predict.set_xlabel("words per second, prediction")
     train.set_xlabel("words per second, forward and backward")
     _draw_bars(share, [100 * result.matmul_share for result in results])
     share.set_xlim(0, 100)
     share.set_xlabel("% of the machine's matrix-multiply speed")
-    _label_bars((predict, train, share), [result.name for result in results])
+    _label_bars((predict, train, share), [f"{result.name}\n{result.batch.lengths} lengths" for result in results])
     return figure
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from statistics import median
 from typing import Any, cast
 
@@ -25,21 +26,43 @@ _LSTM = "spacy.TorchBiLSTMEncoder.v1"
 _CNN = "spacy.MaxoutWindowEncoder.v2"
 _CNN_DEPTH, _WINDOW, _PIECES = 4, 1, 3
 _MATRIX_PRODUCT = "matrix product"
+# The logarithm of the lengths of UD English-EWT's sentences has about these two figures.
+_MEDIAN_LENGTH, _LOG_DEVIATION = 10, 0.9
+
+
+@dataclass
+class BatchSettings:
+    """A batch of documents that `compare_encoders` measures.
+
+    lengths: how lengths are distributed: `"text"` or `"uniform"`.
+    n_docs: number of documents.
+    max_length: length of the longest possible document.
+    n_words: number of words.
+    """
+
+    lengths: str
+    n_docs: int
+    max_length: int
+    n_words: int
+
+    @property
+    def title(self) -> str:
+        """A description for tables."""
+        lengths = f"median {_MEDIAN_LENGTH}, up to" if self.lengths == "text" else "1 to"
+        return f"{self.n_docs} documents, {self.n_words:,} words, lengths {lengths} {self.max_length}"
 
 
 @dataclass
 class EncoderSettings:
     """What `compare_encoders` measured.
 
-    width, depth, n_docs, max_length, rounds, threads, seed: the arguments.
-    n_words: number of words in the batch.
+    width, depth, rounds, threads, seed: the arguments.
+    batches: the batches of documents.
     """
 
     width: int
     depth: int
-    n_docs: int
-    max_length: int
-    n_words: int
+    batches: list[BatchSettings]
     rounds: int
     threads: int
     seed: int
@@ -47,10 +70,7 @@ class EncoderSettings:
     @property
     def title(self) -> str:
         """The title of the plot, which is also announced."""
-        return (
-            f"{self.n_docs} documents, {self.n_words} words, width {self.width}, depth {self.depth}, "
-            f"{self.threads} thread(s), {self.rounds} rounds"
-        )
+        return f"width {self.width}, depth {self.depth}, {self.threads} thread(s), {self.rounds} rounds"
 
 
 @dataclass
@@ -67,9 +87,10 @@ class EncoderRound:
 
 @dataclass
 class EncoderResult:
-    """The measurements of one encoder.
+    """The measurements of one encoder with one batch.
 
-    name: its registered name.
+    batch: the batch.
+    name: the encoder's registered name.
     predict_words_per_second, train_words_per_second: medians over rounds.
     predict_ratio, train_ratio: median over rounds of its speed divided by our encoder's speed in the same round.
     matmul_share: arithmetic per second of its matrix products in prediction, as a share of the arithmetic per second
@@ -78,6 +99,7 @@ class EncoderResult:
     rounds: the numbers of every round.
     """
 
+    batch: BatchSettings
     name: str
     predict_words_per_second: float
     train_words_per_second: float
@@ -95,8 +117,9 @@ def compare_encoders(
     *,
     width: int = 256,
     depth: int = 1,
-    n_docs: int = 64,
-    max_length: int = 40,
+    lengths: Sequence[str] = ("text", "uniform"),
+    n_docs: int | None = None,
+    max_length: int | None = None,
     rounds: int = 15,
     threads: int = 1,
     seed: int = 0,
@@ -111,25 +134,26 @@ def compare_encoders(
 
     width: width of input and output, >= 2.
     depth: number of layers of the recurrent encoders, >= 1.
-    n_docs: number of documents in the batch, >= 1.
-    max_length: length of the longest possible document, >= 1. Lengths are drawn uniformly from 1 to `max_length`.
+    lengths: one batch of documents for each of these distributions of their lengths, at least one. `"text"`: as in
+        text, log-normal with a median of 10. `"uniform"`: uniform, from 1.
+    n_docs: number of documents in each batch, >= 1; None for 256 with `"text"` and 64 with `"uniform"`.
+    max_length: length of the longest possible document, >= 1; None for 120 with `"text"` and 40 with `"uniform"`.
     rounds: number of rounds, >= 1.
     threads: threads that torch computes on, >= 1.
     seed: seed of the arrays and weights. It also seeds Python's, NumPy's and torch's random generators.
     announce: called with a line that describes the measurement, before the first round.
     progress: whether to show a progress bar on a terminal.
-    RETURNS: the comparison, with one result for each encoder. Its `machine["matmul_gflops"]` is the speed of the matrix
-        product, in 10^9 additions and multiplications per second.
-    RAISES: KeyboardInterrupt on Ctrl-C before the first round is complete.
+    RETURNS: the comparison, with one result for each batch and encoder. Its `machine["matmul_gflops"]` is the speed of
+        the matrix product, in 10^9 additions and multiplications per second.
+    RAISES: ValueError for another distribution; KeyboardInterrupt on Ctrl-C before the first round is complete.
     """
-    documents = _make_documents(width, n_docs, max_length, seed)
-    n_words = sum(len(document) for document in documents)
-    settings = EncoderSettings(width, depth, n_docs, max_length, n_words, rounds, threads, seed)
+    drawn = [_make_batch(width, name, n_docs, max_length, seed) for name in lengths]
+    settings = EncoderSettings(width, depth, [batch for batch, _ in drawn], rounds, threads, seed)
     if announce is not None:
         announce(settings.title)
     fix_random_seed(seed)
     with _torch_threads(threads):
-        results, gflops = _measure(documents, settings, progress)
+        results, gflops = _measure([documents for _, documents in drawn], settings, progress)
     return Comparison("encoder", settings, describe_machine() | {"matmul_gflops": gflops}, results)
 
 
@@ -143,10 +167,22 @@ def _torch_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _make_documents(width: int, n_docs: int, max_length: int, seed: int) -> list[Floats2d]:
+def _make_batch(
+    width: int, distribution: str, n_docs: int | None, max_length: int | None, seed: int
+) -> tuple[BatchSettings, list[Floats2d]]:
+    """Return the settings of a batch, with `None` replaced, and its documents."""
+    defaults = {"text": (256, 120), "uniform": (64, 40)}
+    if distribution not in defaults:
+        raise ValueError(f"'{distribution}' is no distribution of lengths. Choose from {', '.join(defaults)}.")
+    n_docs, max_length = n_docs or defaults[distribution][0], max_length or defaults[distribution][1]
     random = numpy.random.default_rng(seed)
-    lengths = random.integers(1, max_length + 1, size=n_docs)
-    return [cast(Floats2d, random.normal(size=(length, width)).astype("float32")) for length in lengths]
+    if distribution == "text":
+        drawn = random.lognormal(numpy.log(_MEDIAN_LENGTH), _LOG_DEVIATION, size=n_docs)
+        lengths = drawn.round().clip(1, max_length).astype(int)
+    else:
+        lengths = random.integers(1, max_length + 1, size=n_docs)
+    documents = [cast(Floats2d, random.normal(size=(length, width)).astype("float32")) for length in lengths]
+    return BatchSettings(distribution, n_docs, max_length, int(lengths.sum())), documents
 
 
 def _make_encoders(width: int, depth: int, documents: list[Floats2d]) -> dict[str, EncoderModel]:
@@ -170,38 +206,48 @@ def _count_flops(width: int, depth: int) -> dict[str, int]:
     return {OURS: lstm, _LSTM: lstm, _CNN: cnn}
 
 
-def _measure(documents: list[Floats2d], settings: EncoderSettings, progress: bool) -> tuple[list[EncoderResult], float]:
+def _measure(
+    batches: list[list[Floats2d]], settings: EncoderSettings, progress: bool
+) -> tuple[list[EncoderResult], float]:
     """Return the results, and the speed of the matrix product in 10^9 additions and multiplications per second."""
-    models = _make_encoders(settings.width, settings.depth, documents)
-    # As large as the product that computes the input gates of both directions.
-    left, right = torch.randn(settings.n_words, settings.width), torch.randn(settings.width, 4 * settings.width)
+    models = _make_encoders(settings.width, settings.depth, batches[0])
+    # As large as the product that computes the input gates of both directions for the largest batch.
+    n_rows = max(batch.n_words for batch in settings.batches)
+    left, right = torch.randn(n_rows, settings.width), torch.randn(settings.width, 4 * settings.width)
 
-    def measure(name: str, _: int) -> EncoderRound:
+    def measure(subject: tuple[int, str], _: int) -> EncoderRound:
+        number, name = subject
         if name == _MATRIX_PRODUCT:
             return EncoderRound(_time(lambda: torch.mm(left, right)), 0.0)
-        model = models[name]
+        model, documents = models[name], batches[number]
         return EncoderRound(_time(lambda: model.predict(documents)), _time(lambda: _train(model, documents)))
 
-    subjects = [*models, _MATRIX_PRODUCT]
+    subjects = [*product(range(len(batches)), models), (0, _MATRIX_PRODUCT)]
     interleave(subjects, measure, 1, progress)  # Warms up.
-    *by_encoder, products = zip(*interleave(subjects, measure, settings.rounds, progress), strict=True)
+    *by_subject, products = zip(*interleave(subjects, measure, settings.rounds, progress), strict=True)
     matmul_speeds = [2 * left.numel() * right.shape[1] / turn.predict for turn in products]
-    rounds: dict[str, Sequence[EncoderRound]] = dict(zip(models, by_encoder, strict=True))
-    dependence = {name: _get_batch_dependence(model, documents) for name, model in models.items()}
-    return _summarise(rounds, settings, matmul_speeds, dependence), median(matmul_speeds) / 1e9
+    results = []
+    for i, documents in enumerate(batches):
+        turns = by_subject[i * len(models) : (i + 1) * len(models)]
+        rounds: dict[str, Sequence[EncoderRound]] = dict(zip(models, turns, strict=True))
+        dependence = {name: _get_batch_dependence(model, documents) for name, model in models.items()}
+        results += _summarise(rounds, settings, settings.batches[i], matmul_speeds, dependence)
+    return results, median(matmul_speeds) / 1e9
 
 
 def _summarise(
     rounds: dict[str, Sequence[EncoderRound]],
     settings: EncoderSettings,
+    batch: BatchSettings,
     matmul_speeds: list[float],
     dependence: dict[str, float],
 ) -> list[EncoderResult]:
     flops = _count_flops(settings.width, settings.depth)
-    predict = {name: [settings.n_words / turn.predict for turn in turns] for name, turns in rounds.items()}
-    train = {name: [settings.n_words / turn.train for turn in turns] for name, turns in rounds.items()}
+    predict = {name: [batch.n_words / turn.predict for turn in turns] for name, turns in rounds.items()}
+    train = {name: [batch.n_words / turn.train for turn in turns] for name, turns in rounds.items()}
     return [
         EncoderResult(
+            batch=batch,
             name=name,
             predict_words_per_second=median(predict[name]),
             train_words_per_second=median(train[name]),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import spacy
+from spacy.language import Language
 
 from .device import Device, Usage, get_peak_memory
 
@@ -37,8 +39,14 @@ class LoadedPipeline:
 
     def __init__(self, name: str, gpu_id: int, threads: int) -> None:
         self._device = Device(gpu_id, threads)
-        self._nlp = spacy.load(name)
+        self._name = name
+        self._loaded: Language | None = spacy.load(name)
         self._texts: Sequence[str] = []
+
+    @property
+    def _nlp(self) -> Language:
+        assert self._loaded is not None
+        return self._loaded
 
     def describe(self) -> PipelineFacts:
         """Return facts about the pipeline before it runs."""
@@ -46,14 +54,23 @@ class LoadedPipeline:
         size = path and sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         return PipelineFacts(str(self._nlp.lang), list(self._nlp.pipe_names), size, get_peak_memory())
 
+    def reload(self, text: str) -> None:
+        """Load the pipeline again, so that it has seen no text, and run a few words to trigger lazy initialisation.
+
+        text: the text whose first 100 characters are run.
+        """
+        self._loaded = None
+        gc.collect()  # Two pipelines at the same time would raise the memory peak.
+        self._loaded = spacy.load(self._name)
+        self._nlp(text[:100])
+
     def set_texts(self, texts: Sequence[str]) -> None:
-        """Set the texts for `pipe`, and run a few words once to trigger lazy initialisation.
+        """Set the texts for `pipe`.
 
         texts: at least one text, of any length.
         """
         self._texts = texts
         self._nlp.max_length = max(self._nlp.max_length, *map(len, texts))
-        self._nlp(texts[0][:100])
 
     def reset_peaks(self) -> None:
         """Reset the memory peaks to the memory held now."""

@@ -194,8 +194,10 @@ def _measure(
 def _measure_workload(
     workers: Sequence[Worker], documents: Sequence[Tokens], workload: Workload, n_rounds: int, progress: bool
 ) -> list[ScalingResult]:
+    texts = ["".join(tokens) for tokens in documents]
     for worker in workers:
-        worker.call("set_texts", ["".join(tokens) for tokens in documents])
+        worker.call("set_texts", texts)
+        worker.call("call_each", [texts[0][:100]])  # Triggers lazy initialisation.
         worker.call("reset_peaks")
 
     def measure(worker: Worker, _: int) -> Usage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, cycle, islice
+from itertools import chain, cycle, islice, pairwise
 from pathlib import Path
 
 import spacy
@@ -105,6 +105,17 @@ def join_tokens(tokens: Sequence[Tokens], n_words: int) -> list[Tokens]:
             joined.append([])
         joined[-1] += _end_with_space(text)
     return joined
+
+
+def split_texts(tokens: Sequence[Tokens], n_parts: int) -> list[list[Tokens]]:
+    """Split texts into parts of about the same number of texts. Neighbouring texts stay together.
+
+    tokens: the tokens of each text.
+    n_parts: number of parts, >= 1. If there are fewer texts, some parts are empty.
+    RETURNS: the parts, in order.
+    """
+    bounds = [len(tokens) * i // n_parts for i in range(n_parts + 1)]
+    return [list(tokens[start:end]) for start, end in pairwise(bounds)]
 
 
 def cut_tokens(tokens: Sequence[Tokens], length: int, n_words: int) -> list[Tokens]:

@@ -23,6 +23,7 @@ def test_speed_has_a_bar_for_each_pipeline() -> None:
     figure = draw_speed(make_speed())
     assert get_bar_labels(figure) == ["first", "second"]
     assert [len(axes.patches) for axes in figure.axes] == [2, 0, 2]
+    assert get_legend(figure, 0) == ["repeated", "cold start"]
     assert get_legend(figure, 1) == ["p50", "p95", "p99"]
 
 
@@ -39,10 +40,11 @@ def test_training_has_a_bar_and_a_line_for_each_config() -> None:
     assert get_legend(figure, 1) == ["first", "second"]
 
 
-def test_encoders_have_a_bar_for_each_encoder() -> None:
+def test_encoders_have_a_bar_for_each_batch_and_encoder() -> None:
     figure = draw_encoders(make_encoders())
-    assert get_bar_labels(figure) == ["ours", "theirs"]
-    assert [len(axes.patches) for axes in figure.axes] == [2, 2, 2]
+    names = ["ours\ntext lengths", "theirs\ntext lengths", "ours\nuniform lengths", "theirs\nuniform lengths"]
+    assert get_bar_labels(figure) == names
+    assert [len(axes.patches) for axes in figure.axes] == [4, 4, 4]
 
 
 @pytest.mark.parametrize("n_done", [1, 3])

@@ -22,8 +22,8 @@ def test_json_has_the_numbers_of_every_round(tmp_path: Path) -> None:
     make_speed().write_json(tmp_path / "speed.json")
     (first, _) = srsly.read_json(tmp_path / "speed.json")["results"]
     usage = {"seconds": 0.5, "peak_memory": 300_000_000, "peak_gpu_memory": None}
-    assert first["rounds"] == [{"pipe": usage, "latencies": [0.002]}] * 2
-    assert first["words_per_second"] == {"lower": 900.0, "median": 1000.0, "upper": 1234.0}
+    assert first["rounds"] == [{"cold": usage, "stream": usage, "latencies": [0.002], "repeated": usage}] * 2
+    assert first["stream"]["words_per_second"] == {"lower": 900.0, "median": 1000.0, "upper": 1234.0}
 
 
 def test_json_of_scaling_has_the_workload_of_each_result(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import DocBin
 
-from spacy_bilstm.benchmarks.texts import TextsError, cut_tokens, join_tokens, read_texts, tokenize
+from spacy_bilstm.benchmarks.texts import TextsError, cut_tokens, join_tokens, read_texts, split_texts, tokenize
 
 TEXTS = ["She reads a book.", "Don't!", "He reads."]
 tokenized = st.lists(st.lists(st.sampled_from(["a", "b ", "c "]), max_size=6), min_size=1).filter(any)
@@ -77,3 +77,11 @@ def test_pieces_have_the_wanted_length(tokens: list[list[str]], length: int, n_w
     assert len(pieces) == max(1, n_words // length)
     words = [token.strip() for text in tokens for token in text]
     assert [token.strip() for token in pieces[0]] == [words[i % len(words)] for i in range(length)]
+
+
+@given(st.lists(st.lists(st.just("a"), max_size=2), max_size=50), st.integers(1, 12))
+def test_parts_have_all_texts_in_order_and_about_the_same_size(texts: list[list[str]], n_parts: int) -> None:
+    parts = split_texts(texts, n_parts)
+    assert len(parts) == n_parts
+    assert [text for part in parts for text in part] == texts
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -77,10 +77,12 @@ def return_from(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, object], dict
 @pytest.mark.parametrize(
     ("command", "comparison", "table"),
     [
-        ("speed", make_speed(), "second 1,000 900 to 1,234 1.00 10.0 400"),
+        ("speed", make_speed(), "second 1,000 900 to 1,234 1.00 2,000 1.50 400 0.50"),
         ("speed", make_speed(), "second 2.00 ms 3.00 ms 4.50 ms 300 MB - 6 MB"),
         ("scaling", make_scaling(), "10 own second 1,000 900 to 1,234 1.00 300 MB -"),
         ("training", make_training(), "second 1,000 900 to 1,234 1.00 200 MB 300 MB 300 MB -"),
+        ("encoder", make_encoders(), "6 documents, 90 words, lengths median 10, up to 30 Encoder predict words/s"),
+        ("encoder", make_encoders(), "3 documents, 60 words, lengths 1 to 20 Encoder predict words/s"),
         ("encoder", make_encoders(), "theirs 1,000 1.00 25% 500 1.00 1.0e-06"),
         ("encoder", make_encoders(), "The share is of 56 GFLOP/s"),
     ],
@@ -118,6 +120,26 @@ def test_options_are_passed_on(arguments: dict[str, list[Any]], return_from: Cal
     run("speed", *arguments["speed"], "--join-words", 50, "--limit-words", 9, "--batch-size", 8, "--rounds", 2)
     wanted = {"join_words": 50, "limit_words": 9, "batch_size": 8, "rounds": 2, "threads": 1, "gpu_id": -1}
     assert wanted.items() <= passed.items()
+
+
+def test_texts_to_warm_up_on_are_passed_on(arguments: dict[str, list[Any]], return_from: Callable[..., Any]) -> None:
+    passed = return_from("speed", make_speed())
+    texts = arguments["speed"][-1]
+    run("speed", *arguments["speed"], "--warm-up", texts)
+    assert passed["warm_up"] == texts
+
+
+def test_lengths_of_documents_are_passed_on(return_from: Callable[..., Any]) -> None:
+    passed = return_from("encoder", make_encoders())
+    run("encoder")
+    assert passed["lengths"] == ["text", "uniform"]
+    run("encoder", "--lengths", "uniform", "--n-docs", 5)
+    assert (passed["lengths"], passed["n_docs"], passed["max_length"]) == (["uniform"], 5, None)
+
+
+def test_an_unknown_distribution_of_lengths_is_refused() -> None:
+    printed = run("encoder", "--lengths", "normal", exit_code=1)
+    assert "'normal' is no distribution of lengths. Choose from text, uniform." in printed
 
 
 def test_numbers_of_scaling_are_parsed(arguments: dict[str, list[Any]], return_from: Callable[..., Any]) -> None:

@@ -7,11 +7,17 @@ import spacy
 
 from spacy_bilstm.benchmarks import Comparison
 from spacy_bilstm.benchmarks.device import Usage
-from spacy_bilstm.benchmarks.encoder import EncoderComparison, EncoderResult, EncoderRound, EncoderSettings
+from spacy_bilstm.benchmarks.encoder import (
+    BatchSettings,
+    EncoderComparison,
+    EncoderResult,
+    EncoderRound,
+    EncoderSettings,
+)
 from spacy_bilstm.benchmarks.pipelines import PipelineFacts
 from spacy_bilstm.benchmarks.rounds import Quartiles
 from spacy_bilstm.benchmarks.scaling import ScalingComparison, ScalingResult, ScalingSettings, make_workloads
-from spacy_bilstm.benchmarks.speed import SpeedComparison, SpeedResult, SpeedRound, SpeedSettings
+from spacy_bilstm.benchmarks.speed import PassSpeed, SpeedComparison, SpeedResult, SpeedRound, SpeedSettings
 from spacy_bilstm.benchmarks.training import TrainingComparison, TrainingResult, TrainingSettings
 from spacy_bilstm.benchmarks.training_run import Epoch
 
@@ -33,14 +39,16 @@ def write_pipelines(path: Path) -> Path:
 
 def make_speed(n_done: int = 2) -> SpeedComparison:
     """Make a result of `compare_speed` with two pipelines that wants two rounds."""
-    settings = SpeedSettings("texts.txt", None, None, 10, 500, None, 2, 1, -1)
+    settings = SpeedSettings("texts.txt", None, None, None, 10, 500, 600, 500, None, 2, 1, -1)
     facts = PipelineFacts("en", ["ner"], 6_000_000, 200_000_000)
     latencies = {"p50": 2.0, "p95": 3.0, "p99": 4.5}
-    rounds = [SpeedRound(USAGE, [0.002])] * n_done
-    results = [
-        SpeedResult(name, facts, SPEED, Quartiles(9.0, 10.0, 12.0), 1.0, 400.0, latencies, 300_000_000, None, rounds)
-        for name in NAMES
-    ]
+    rounds = [SpeedRound(USAGE, USAGE, [0.002], USAGE)] * n_done
+    passes = (
+        PassSpeed(SPEED, 1.0),
+        PassSpeed(Quartiles(1e3, 2e3, 3e3), 1.5),
+        PassSpeed(Quartiles(300.0, 400.0, 500.0), 0.5),
+    )
+    results = [SpeedResult(name, facts, *passes, latencies, 300_000_000, None, rounds) for name in NAMES]
     return Comparison("speed", settings, MACHINE, results)
 
 
@@ -66,9 +74,11 @@ def make_training(n_done: int = 2, n_words: tuple[int, int] = (500, 500)) -> Tra
 
 
 def make_encoders(n_done: int = 2) -> EncoderComparison:
-    """Make a result of `compare_encoders` with two encoders that wants two rounds."""
+    """Make a result of `compare_encoders` with two batches and two encoders that wants two rounds."""
+    batches = [BatchSettings("text", 6, 30, 90), BatchSettings("uniform", 3, 20, 60)]
     results = [
-        EncoderResult(name, 1000.0, 500.0, 1.0, 1.0, 0.25, 1e-6, [EncoderRound(0.1, 0.2)] * n_done)
+        EncoderResult(batch, name, 1000.0, 500.0, 1.0, 1.0, 0.25, 1e-6, [EncoderRound(0.1, 0.2)] * n_done)
+        for batch in batches
         for name in ("ours", "theirs")
     ]
-    return Comparison("encoder", EncoderSettings(16, 1, 6, 30, 90, 2, 1, 0), MACHINE | {"matmul_gflops": 56.0}, results)
+    return Comparison("encoder", EncoderSettings(16, 1, batches, 2, 1, 0), MACHINE | {"matmul_gflops": 56.0}, results)

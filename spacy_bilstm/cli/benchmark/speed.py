@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,14 @@ from .tables import print_speed
 def speed(
     pipelines: options.Pipelines,
     texts: options.Texts,
+    warm_up: Annotated[
+        Path | None,
+        typer.Option(
+            help="Other texts of the same kind to warm up on, in such a file [half of the texts]",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     join_words: Annotated[
         int | None, typer.Option(help="Join neighbouring texts into documents of about this many words", min=1)
     ] = None,
@@ -31,18 +40,20 @@ def speed(
     output: options.Output = None,
     plot: options.Plot = None,
 ) -> None:
-    """Compare pipelines on the same texts: words per second, latency, memory and size.
+    """Compare pipelines on the same stream of texts: words per second, latency, memory and size.
 
-    Each pipeline runs in its own process, and the pipelines take turns in rounds: each annotates all texts with
-    nlp.pipe, then 100 texts of 20 words one at a time. Words are spaCy's tokens in the first pipeline's language. The
-    ratio is the speed divided by the first pipeline's speed in the same round. The first pass is a pass before the
-    rounds, when all words are new to the pipeline.
+    Each pipeline runs in its own process, and the pipelines take turns in rounds. In every round each is loaded again
+    and annotates with nlp.pipe first texts to warm up, then the stream, whose texts are new to it; then 100 new texts
+    of 20 words one at a time; then the stream again (repeated). The cold start is the first part of the warm-up, with
+    as many words as the stream. The ratio is the speed divided by the first pipeline's speed in the same round. Words
+    are spaCy's tokens in the first pipeline's language.
     """
     check_plot(plot)
     try:
         comparison = compare_speed(
             pipelines,
             texts,
+            warm_up=warm_up,
             join_words=join_words,
             limit_words=limit_words,
             batch_size=batch_size,

@@ -21,15 +21,18 @@ def print_speed(comparison: SpeedComparison) -> None:
     speeds = [
         (
             name,
-            format_count(result.words_per_second.median),
-            _format_quartiles(result.words_per_second),
-            f"{result.ratio:.2f}",
-            format_count(result.documents_per_second.median),
-            format_count(result.first_pass_words_per_second),
+            format_count(result.stream.words_per_second.median),
+            _format_quartiles(result.stream.words_per_second),
+            f"{result.stream.ratio:.2f}",
+            format_count(result.repeated.words_per_second.median),
+            f"{result.repeated.ratio:.2f}",
+            format_count(result.cold.words_per_second.median),
+            f"{result.cold.ratio:.2f}",
         )
         for name, result in zip(names, results, strict=True)
     ]
-    _print_table(("nlp.pipe", "words/s", "quartiles", "ratio", "docs/s", "first pass words/s"), speeds)
+    header = ("words/s", "stream", "quartiles", "ratio", "repeated", "ratio", "cold start", "ratio")
+    _print_table(header, speeds)
     latencies = [
         (
             name,
@@ -41,8 +44,8 @@ def print_speed(comparison: SpeedComparison) -> None:
         for name, result in zip(names, results, strict=True)
     ]
     percentiles = results[0].latency_ms
-    header = (f"{comparison.settings.latency_words} words", *percentiles, "peak memory", "GPU memory", "on disk")
-    _print_table(header, latencies)
+    columns = (*percentiles, "peak memory", "GPU memory", "on disk")
+    _print_table((f"{comparison.settings.latency_words} words", *columns), latencies)
 
 
 def print_scaling(comparison: ScalingComparison) -> None:
@@ -89,21 +92,24 @@ def print_training(comparison: TrainingComparison) -> None:
 
 
 def print_encoders(comparison: EncoderComparison) -> None:
-    """Print a row for each encoder."""
-    rows = [
-        (
-            result.name,
-            format_count(result.predict_words_per_second),
-            f"{result.predict_ratio:.2f}",
-            f"{result.matmul_share:.0%}",
-            format_count(result.train_words_per_second),
-            f"{result.train_ratio:.2f}",
-            f"{result.batch_dependence:.1e}",
-        )
-        for result in comparison.results
-    ]
+    """Print a table for each batch, with a row for each encoder."""
     header = ("Encoder", "predict words/s", "ratio", "share", "train words/s", "ratio", "batch dependence")
-    _print_table(header, rows)
+    for batch in comparison.settings.batches:
+        rows = [
+            (
+                result.name,
+                format_count(result.predict_words_per_second),
+                f"{result.predict_ratio:.2f}",
+                f"{result.matmul_share:.0%}",
+                format_count(result.train_words_per_second),
+                f"{result.train_ratio:.2f}",
+                f"{result.batch_dependence:.1e}",
+            )
+            for result in comparison.results
+            if result.batch == batch
+        ]
+        msg.text(batch.title)
+        _print_table(header, rows)
 
 
 def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]], aligns: str = "") -> None:
