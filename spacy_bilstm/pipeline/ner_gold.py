@@ -41,7 +41,7 @@ class Gold:
     @classmethod
     def read(cls, examples: Sequence[Example]) -> Gold:
         """Read the annotation that `Example.get_aligned_ner` returns for each example."""
-        arrays = [_read_reference(example) if _has_same_tokens(example) else _align(example) for example in examples]
+        arrays = [_read_reference(example) if has_same_tokens(example) else _align(example) for example in examples]
         ent_iob, ent_type = numpy.concatenate([numpy.zeros((0, 2), dtype="uint64"), *arrays]).T
         return cls(ent_iob, ent_type)
 
@@ -92,7 +92,8 @@ def _forget_forbidden(tags: Ints, allowed: Bools) -> None:
     tags[numpy.isin(chunks, chunks[is_forbidden])] = UNKNOWN
 
 
-def _has_same_tokens(example: Example) -> bool:
+def has_same_tokens(example: Example) -> bool:
+    """Return whether the predicted and the reference doc have the same tokens and the same spaces."""
     x, y = (doc.to_array([ORTH, SPACY]) for doc in (example.predicted, example.reference))
     return bool(numpy.array_equal(x, y))
 

@@ -171,7 +171,8 @@ def compute_rehearsal_loss(
     padded = [nn.functional.pad(count, (0, n_new_tags)) for count in counts]
     padded[1] = nn.functional.pad(padded[1], (0, 0, 0, n_new_tags))
     mask = numpy.broadcast_to(numpy.arange(n_tags + n_new_tags) < n_tags, emissions.scores.shape)
-    expected = ExpectedCounts(*(count.cpu().numpy() for count in padded), numpy.ones(len(emissions.lengths)))
+    counted = [count.cpu().numpy() for count in padded]
+    expected = ExpectedCounts._make([*counted, numpy.ones(len(emissions.lengths))])
     loss = compute_distillation_loss(model, emissions, expected, mask)
     return loss._replace(value=loss.value + negative_entropy)
 

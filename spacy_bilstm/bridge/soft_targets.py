@@ -1,0 +1,229 @@
+"""Soft targets: the probabilities that a teacher gives to labels and to tag sequences, stored in a Doc.
+
+They are in `doc.user_data`, by the name of the component that learns them, so a `DocBin` with `store_user_data=True`
+keeps them. They hold names of labels, not indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+
+Ints = NDArray[numpy.integer[Any]]
+Floats = NDArray[numpy.floating[Any]]
+Bools = NDArray[numpy.bool_]
+
+_KEY = "spacy_bilstm_soft_targets"
+# Labels of a token that are less probable than this are left out.
+MIN_PROBABILITY = 1e-3
+_MAX_LABELS = 10
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """The probabilities of the labels of tokens.
+
+    labels: the labels that occur.
+    counts: number of stored labels of each token, 0 if its probabilities are not known. Shape `(n_tokens,)`.
+    indices: index in `labels`, token after token. Shape `(n_stored,)`.
+    probabilities: their probabilities. Only ratios of those of one token count. Shape `(n_stored,)`.
+    weight: the weight of the doc's loss, >= 0.
+    """
+
+    labels: tuple[str, ...]
+    counts: Ints
+    indices: Ints
+    probabilities: Floats
+    weight: float = 1.0
+
+    @classmethod
+    def from_probabilities(
+        cls, probabilities: Floats, labels: Sequence[str], weight: float = 1.0, max_labels: int = _MAX_LABELS
+    ) -> SoftLabels:
+        """Take the most probable labels of each token: at most `max_labels`, those of at least 0.001, and the best one.
+
+        probabilities: probabilities of all labels. Shape `(n_tokens, n_labels)`.
+        labels: the labels.
+        weight: the weight of the doc's loss, >= 0.
+        max_labels: the most labels to keep for a token, >= 1.
+        RETURNS: the soft labels, whose probabilities are float16.
+        """
+        n_kept = min(max_labels, len(labels))
+        order = numpy.argsort(-probabilities, axis=1, kind="stable")[:, :n_kept]
+        sorted_probabilities = numpy.take_along_axis(probabilities, order, axis=1)
+        is_kept = sorted_probabilities >= MIN_PROBABILITY
+        is_kept[:, :1] = True
+        used, indices = numpy.unique(order[is_kept], return_inverse=True)
+        return cls(
+            tuple(labels[index] for index in used.tolist()),
+            _shrink(is_kept.sum(1)),
+            _shrink(indices.reshape(-1)),
+            sorted_probabilities[is_kept].astype("float16"),
+            weight,
+        )
+
+    def to_probabilities(self, label_indices: Mapping[str, int]) -> tuple[Floats, Bools]:
+        """Return the probabilities of all labels, which add up to 1 for each token.
+
+        label_indices: the index of each label.
+        RETURNS: the probabilities, shape `(n_tokens, n_labels)`, float32; and whether they are known, `(n_tokens,)`.
+        RAISES: KeyError if a label has no index.
+        """
+        columns = numpy.array([label_indices[label] for label in self.labels], dtype="int64")
+        dense = numpy.zeros((len(self.counts), len(label_indices)), dtype="float32")
+        tokens = numpy.repeat(numpy.arange(len(self.counts)), self.counts)
+        dense[tokens, columns[self.indices]] = self.probabilities
+        total = dense.sum(1, keepdims=True)
+        is_known = total[:, 0] > 0
+        dense[is_known] /= total[is_known]
+        return dense, is_known
+
+    def cut(self, start: int, end: int) -> SoftLabels:
+        """Return the soft labels of the tokens from `start` to before `end`."""
+        ends = self.counts.cumsum()
+        stored = slice(int(ends[start - 1]) if start else 0, int(ends[end - 1]) if end else 0)
+        return replace(
+            self,
+            counts=self.counts[start:end],
+            indices=self.indices[stored],
+            probabilities=self.probabilities[stored],
+        )
+
+    def forget(self, tokens: Iterable[int]) -> SoftLabels:
+        """Return soft labels that are not known for some tokens."""
+        is_forgotten = numpy.zeros(len(self.counts), dtype=bool)
+        is_forgotten[list(tokens)] = True
+        is_kept = ~numpy.repeat(is_forgotten, self.counts)
+        return replace(
+            self,
+            counts=numpy.where(is_forgotten, 0, self.counts),
+            indices=self.indices[is_kept],
+            probabilities=self.probabilities[is_kept],
+        )
+
+
+@dataclass(frozen=True)
+class SoftTags:
+    """A distribution over BILUO tag sequences: the probabilities of all possible pairs of neighbouring tags.
+
+    They determine the cross-entropy with any linear-chain conditional random field. Tags are numbered as in `nn.biluo`,
+    for the labels of this object: 0 is O, and label `l` has the tags from `4 * l + 1` to `4 * l + 4`: B, I, L and U.
+
+    labels: the labels that occur.
+    counts: number of stored pairs that end in each token, >= 1. Shape `(n_tokens,)`.
+    before: tag of the token before, token after token; 0 at the first token. Shape `(n_pairs,)`.
+    tags: tag of the token. Shape `(n_pairs,)`.
+    probabilities: probability of each pair. Those of a token add up to 1. Shape `(n_pairs,)`.
+    weight: the weight of the doc's loss, >= 0.
+    """
+
+    labels: tuple[str, ...]
+    counts: Ints
+    before: Ints
+    tags: Ints
+    probabilities: Floats
+    weight: float = 1.0
+
+    def cut(self, start: int, end: int) -> SoftTags:
+        """Return the distribution of the tokens from `start` to before `end`."""
+        ends = self.counts.cumsum()
+        pairs = slice(int(ends[start - 1]) if start else 0, int(ends[end - 1]) if end else 0)
+        before = self.before[pairs].copy()
+        before[: int(self.counts[start:end][:1].sum())] = 0
+        return replace(
+            self,
+            counts=self.counts[start:end],
+            before=before,
+            tags=self.tags[pairs],
+            probabilities=self.probabilities[pairs],
+        )
+
+
+_Targets = TypeVar("_Targets", SoftLabels, SoftTags)
+
+
+def set_soft_targets(doc: Doc, component: str, targets: SoftLabels | SoftTags) -> None:
+    """Store soft targets in a Doc.
+
+    doc: the doc.
+    component: the name of the component that will learn them.
+    targets: the targets, for all tokens of the doc.
+    RAISES: ValueError if they are for another number of tokens.
+    """
+    if len(targets.counts) != len(doc):
+        raise ValueError(
+            f"The soft targets of '{component}' are for {len(targets.counts)} tokens, but the doc has {len(doc)}."
+        )
+    doc.user_data.setdefault(_KEY, {})[component] = vars(targets)
+
+
+def get_soft_labels(doc: Doc, component: str) -> SoftLabels | None:
+    """Return the probabilities of labels that a component is to learn from a Doc, or None."""
+    return _get(doc, component, SoftLabels)
+
+
+def get_soft_tags(doc: Doc, component: str) -> SoftTags | None:
+    """Return the distribution over tag sequences that a component is to learn from a Doc, or None."""
+    return _get(doc, component, SoftTags)
+
+
+def forget_soft_labels(doc: Doc, tokens: Iterable[int]) -> None:
+    """Forget the probabilities of the labels of some tokens, whose words have changed.
+
+    doc: the doc.
+    tokens: indices of the tokens.
+    """
+    stored = doc.user_data.get(_KEY, {})
+    if not stored:
+        return
+    changed = list(tokens)
+    # The stored targets may be those of another doc too.
+    doc.user_data[_KEY] = {
+        name: fields if isinstance(targets := _read(fields), SoftTags) else vars(targets.forget(changed))
+        for name, fields in stored.items()
+    }
+
+
+def copy_soft_targets(doc: Doc, piece: Doc, start: int) -> None:
+    """Copy the soft targets of a part of a Doc to another Doc.
+
+    doc: the doc.
+    piece: the doc of the part. Its user data changes.
+    start: the first token of the part in `doc`.
+    """
+    if _KEY in doc.user_data:
+        piece.user_data[_KEY] = {
+            name: vars(_read(fields).cut(start, start + len(piece))) for name, fields in doc.user_data[_KEY].items()
+        }
+
+
+def _get(doc: Doc, component: str, kind: type[_Targets]) -> _Targets | None:
+    fields = doc.user_data.get(_KEY, {}).get(component)
+    if fields is None:
+        return None
+    targets = _read(fields)
+    if not isinstance(targets, kind):
+        raise ValueError(
+            f"The doc '{doc.text[:40]}' has soft targets of another kind for '{component}'. Annotate it again with a "
+            "teacher whose component of this name does the same."
+        )
+    if len(targets.counts) != len(doc):
+        raise ValueError(
+            f"The doc '{doc.text[:40]}' has {len(doc)} tokens, but its soft targets for '{component}' are for "
+            f"{len(targets.counts)}. Annotate it again."
+        )
+    return targets
+
+
+def _read(fields: Mapping[str, Any]) -> SoftLabels | SoftTags:
+    return SoftTags(**fields) if "before" in fields else SoftLabels(**fields)
+
+
+def _shrink(values: Ints) -> Ints:
+    """Return numbers, >= 0, in the smallest type that holds them."""
+    return values.astype(numpy.min_scalar_type(int(values.max(initial=0))))
