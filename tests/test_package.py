@@ -17,6 +17,7 @@ MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.p
 # `util` imports no other package, so every package may use it.
 LAYERS: dict[str, set[str]] = {
     "nn": set(),
+    "annotation": {"util"},
     "bridge": set(),
     "corpora": {"util"},
     "recipes": {"util"},
