@@ -108,3 +108,24 @@ def test_a_probability_above_1_is_an_error(name: str) -> None:
     arguments: dict[str, Any] = {name: 1.5}
     with pytest.raises(ValueError, match=f"{name} is a probability"):
         augment([make_doc(NAMES)], **arguments)
+
+
+def test_documents_are_split_differently_in_each_epoch() -> None:
+    doc = Doc(VOCAB, words=["Ada", "left", "."] * 20, sent_starts=[True, False, False] * 20)
+    epochs = augment([doc], epochs=3, max_sentences=5)
+    lengths = [[len(example.reference) for example in epoch] for epoch in epochs]
+    assert all(sum(epoch) == 60 and max(epoch) <= 15 for epoch in lengths)
+    assert len({tuple(sorted(epoch)) for epoch in lengths}) > 1
+
+
+def test_names_in_pieces_change_too() -> None:
+    doc = Doc(VOCAB, words=["Ada", "left", ".", "Bo", "left", "."], sent_starts=[True, False, False] * 2)
+    doc.ents = [Span(doc, 0, 1, "PER"), Span(doc, 3, 4, "PER")]
+    (examples,) = augment([doc], max_sentences=1, lower_case=1.0)
+    assert sorted(example.reference.text.strip() for example in examples) == ["ada left .", "bo left ."]
+    assert all(list(example.reference.sents) for example in examples)
+
+
+def test_a_negative_number_of_sentences_is_an_error() -> None:
+    with pytest.raises(ValueError, match="max_sentences is -1"):
+        augment([make_doc(NAMES)], max_sentences=-1)
