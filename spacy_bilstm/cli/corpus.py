@@ -26,11 +26,14 @@ def corpus(
         Scheme | None, typer.Option(help="Scheme of entity tags; iob2 is BIO, biluo is BIOES [detected]")
     ] = None,
     sentences_per_doc: Annotated[
-        int | None,
+        int,
         typer.Option(
-            "--sentences-per-doc", "-n", min=1, help="Largest number of sentences in a document; 1 for single sentences"
+            "--sentences-per-doc",
+            "-n",
+            min=0,
+            help="Largest number of sentences in a document: 1 for single sentences, 0 for no limit",
         ),
-    ] = None,
+    ] = 0,
     ignore_label: Annotated[
         list[str] | None, typer.Option(help="Entity label to read as outside; can be given several times")
     ] = None,
@@ -58,7 +61,7 @@ def corpus(
             input_format=input_format,
             entities=entities,
             scheme=scheme,
-            sentences_per_doc=sentences_per_doc,
+            sentences_per_doc=sentences_per_doc or None,
             ignore_labels=ignore_label or [],
             against=against,
             progress=True,

@@ -132,6 +132,14 @@ def test_sentences_are_grouped_on_request(treebank: Path, tmp_path: Path) -> Non
     assert doc.text == "Rio? Why"
 
 
+def test_zero_sentences_per_document_set_no_limit(treebank: Path, tmp_path: Path) -> None:
+    marked = tmp_path / "marked.conllu"
+    marked.write_text("# newdoc\n" + treebank.read_text(encoding="utf8"), encoding="utf8")
+    for options in (["-n", "0"], []):
+        assert read_table(run(marked, tmp_path / "out.spacy", *options))["Documents"] == "1"
+    assert read_table(run(marked, tmp_path / "out.spacy", "-n", "1"))["Documents"] == "2"
+
+
 def test_a_corpus_without_annotation_is_a_warning_after_the_table(tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text('[{"text": "Ada left.", "persons": [[0, 3]]}]', encoding="utf8")
     result = run(tmp_path / "in.json", tmp_path / "out.spacy")
