@@ -7,12 +7,20 @@ from typing import Any, cast
 
 import numpy
 import torch
-from thinc.api import Ops, torch2xp, xp2torch
+from thinc.api import Ops, get_torch_default_device, torch2xp
 from thinc.types import ArrayXd, Floats2d
 from torch import Tensor
 
-# For shorter documents (mean length), a copy is as fast as the check that none is needed.
+# For shorter documents (mean length) on a CPU, a copy is as fast as the check that none is needed.
 _MIN_LENGTH = 40
+
+
+def get_device(ops: Ops) -> torch.device:
+    """Return the device of tensors that share memory with the arrays of thinc's operations.
+
+    ops: the operations. Those for Apple's MPS give numpy arrays, so their device is the CPU.
+    """
+    return get_torch_default_device() if ops.device_type == "gpu" else torch.device("cpu")
 
 
 def array_to_tensor(array: ArrayXd, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
@@ -24,7 +32,7 @@ def array_to_tensor(array: ArrayXd, device: torch.device, dtype: torch.dtype | N
     RETURNS: the tensor, of the array's shape.
     """
     if not isinstance(array, numpy.ndarray):
-        return xp2torch(array, device=device).to(dtype=dtype)
+        return torch.from_dlpack(array).to(device=device, dtype=dtype)
     # torch refuses negative strides, and warns of read-only memory, such as that of a stored Doc.
     if not array.flags.writeable or any(stride < 0 for stride in array.strides):
         array = array.copy()
@@ -74,9 +82,9 @@ def split_documents(vectors: Floats2d, lengths: Sequence[int]) -> list[Floats2d]
 
 def _is_concatenation(whole: Any, documents: Sequence[Any]) -> bool:
     """Return whether `split_documents` would split an array into these documents."""
-    if not isinstance(whole, numpy.ndarray) or whole.dtype != numpy.float32 or not whole.flags.c_contiguous:
+    if not hasattr(whole, "flags") or whole.dtype != numpy.float32 or not whole.flags.c_contiguous:
         return False
-    if whole.ndim != 2 or len(whole) < _MIN_LENGTH * len(documents):
+    if whole.ndim != 2 or (isinstance(whole, numpy.ndarray) and len(whole) < _MIN_LENGTH * len(documents)):
         return False
     if len(whole) != sum(len(document) for document in documents):
         return False
@@ -91,5 +99,6 @@ def _is_concatenation(whole: Any, documents: Sequence[Any]) -> bool:
 
 
 def _get_address(array: Any) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
+    if isinstance(array, numpy.ndarray):
+        return int(array.__array_interface__["data"][0])
+    return int(array.data.ptr)

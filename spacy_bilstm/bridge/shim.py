@@ -13,9 +13,10 @@ from thinc.optimizers import Optimizer
 from thinc.shims.pytorch_grad_scaler import PyTorchGradScaler
 from thinc.shims.shim import Shim
 from thinc.types import FloatsXd
-from thinc.util import torch2xp, xp2torch
+from thinc.util import torch2xp
 from torch import Tensor, nn
 
+from .convert import array_to_tensor
 from .fork import make_fork_safe
 from .weights import check_weights, weights_from_bytes, weights_to_bytes
 
@@ -128,7 +129,7 @@ class TorchShim(Shim):
                 continue
             weights = cast(FloatsXd, torch2xp(parameter.data))
             gradient = cast(FloatsXd, torch2xp(parameter.grad.contiguous()))
-            updated = xp2torch(optimizer((self.id, name), weights, gradient)[0], device=parameter.device)
+            updated = array_to_tensor(optimizer((self.id, name), weights, gradient)[0], parameter.device)
             # thinc's optimizers work in place, on memory shared with the parameter everywhere but on Apple's MPS.
             if updated.data_ptr() != parameter.data_ptr():
                 if torch.equal(updated.view_as(parameter), parameter.data):
@@ -150,7 +151,7 @@ class TorchShim(Shim):
         originals = {name: parameter.detach().clone() for name, parameter in replaced.items()}
         try:
             for name, parameter in replaced.items():
-                weights = xp2torch(params[(self.id, name)], device=parameter.device)
+                weights = array_to_tensor(params[(self.id, name)], parameter.device)
                 parameter.data.copy_(weights.view_as(parameter))
             self.weights_version += 1
             yield
@@ -222,7 +223,7 @@ class TorchShim(Shim):
             if (weights == before).all():
                 waiting.append((parameter, weights, before))
             else:
-                parameter.data.copy_(xp2torch(weights, device=parameter.device).view_as(parameter))
+                parameter.data.copy_(array_to_tensor(weights, parameter.device).view_as(parameter))
                 self.weights_version += 1
         self._collected = waiting
 

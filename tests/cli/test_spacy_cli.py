@@ -228,6 +228,7 @@ def test_train_streams_a_corpus(config: Config, tmp_path: Path, run_spacy: Run) 
     assert nlp.evaluate(make_examples(nlp.vocab, seed=5))["tag_acc"] > 0.95
 
 
+@pytest.mark.gpu
 @needs_gpu
 @pytest.mark.usefixtures("on_cpu_afterwards")
 def test_train_on_gpu(config: Config, tmp_path: Path, run_spacy: Run) -> None:
@@ -362,6 +363,7 @@ def test_package_loads(trained_path: Path, tmp_path: Path, run_spacy: Run, monke
     assert get_tags(module.load()) == get_tags(spacy.load(trained_path))
 
 
+@pytest.mark.gpu
 @needs_gpu
 @pytest.mark.usefixtures("on_cpu_afterwards")
 def test_package_loads_on_gpu(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import torch
 from thinc.api import require_cpu, require_gpu
 from toy_pipelines import has_gpu
 
@@ -13,7 +14,11 @@ GPU = pytest.param(
 
 @pytest.fixture(params=["cpu", GPU])
 def device(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Compute on the CPU or on a GPU in the test, and on the CPU after it."""
+    """Compute on the CPU or on a GPU in the test, and on the CPU after it.
+
+    cuDNN rounds the factors of products to TF32 by default, which has 10 bits. The tests compare without that.
+    """
     (require_gpu if request.param == "gpu" else require_cpu)()
-    yield request.param
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        yield request.param
     require_cpu()

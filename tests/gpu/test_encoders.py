@@ -59,12 +59,12 @@ def take_step(model: Model, X: Any, to_input: Callable[[Any], Vectors]) -> Step:
 
 
 def assert_close(left: Step, right: Step) -> None:
-    """Check that two devices computed the same, to the accuracy of TF32's products."""
+    """Check that two devices computed the same."""
     for ours, theirs in zip(left[0] + left[1], right[0] + right[1], strict=True):
         assert_allclose(ours, theirs, atol=1e-3, rtol=1e-3)
     assert left[2].keys() == right[2].keys()
     for name, gradient in left[2].items():
-        assert_allclose(gradient, right[2][name], atol=5e-3, rtol=5e-3, err_msg=name)
+        assert_allclose(gradient, right[2][name], atol=1e-3, rtol=1e-3, err_msg=name)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -116,6 +116,7 @@ def test_training_averaging_and_copying_cause_no_warning(device: str, cell: str,
     optimizer = Adam(0.01, use_averages=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "This function is deprecated")  # CuPy, of a function that thinc calls.
         model = make_encoder(cell=cell, depth=2, **arguments)
         for _ in range(3):
             take_step(model, make_vectors(), to_numpy)

@@ -41,6 +41,13 @@ def make_pipeline(config: Config) -> tuple[Language, Optimizer]:
     return nlp, optimizer
 
 
+def assert_same_annotation(predicted: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """Check that annotation is equal; the scores of categories to 1 %, as half precision is less exact."""
+    for ours, theirs in zip(predicted, expected, strict=True):
+        assert_allclose(list(ours.pop("cats").values()), list(theirs.pop("cats").values()), atol=0.01)
+        assert ours == theirs
+
+
 def train(nlp: Language, optimizer: Optimizer, epochs: int) -> list[float]:
     """Train a pipeline. RETURNS: the sum of the losses of each epoch."""
     totals = []
@@ -67,7 +74,7 @@ def test_all_components_learn_and_predict_the_same_on_a_cpu(device: str, tmp_pat
     annotation = predict(nlp)
     nlp.to_disk(tmp_path)
     require_cpu()
-    assert predict(spacy.load(tmp_path)) == annotation
+    assert_same_annotation(predict(spacy.load(tmp_path)), annotation)
 
 
 def test_the_vectors_of_a_pipeline_agree_on_both_devices(device: str, tmp_path: Path) -> None:
@@ -90,13 +97,15 @@ def test_a_pipeline_of_a_cpu_predicts_the_same_on_a_gpu(device: str, tmp_path: P
     nlp.to_disk(tmp_path)
     if device == "gpu":
         require_gpu()
-    assert predict(spacy.load(tmp_path)) == annotation
+    assert_same_annotation(predict(spacy.load(tmp_path)), annotation)
 
 
 def test_a_model_moves_between_devices(device: str) -> None:
     """thinc's `to_gpu` and `to_cpu` move the weights; both predict the same to 1e-3."""
     require_cpu()
-    nlp, optimizer = make_pipeline(make_small_config(pipes=["ner"], mixed_precision=False))
+    config = make_small_config(pipes=["ner"], mixed_precision=False)
+    config["components"]["tok2vec"]["model"]["embed"]["mixed_precision"] = False
+    nlp, optimizer = make_pipeline(config)
     train(nlp, optimizer, 2)
     docs = [nlp.make_doc(doc.text) for doc in make_docs(nlp.vocab, 6, seed=5)]
     model = nlp.get_pipe("tok2vec").model
@@ -124,20 +133,20 @@ def test_the_same_seed_trains_nearly_the_same_weights(device: str, mixed_precisi
 
 
 def test_an_overflow_in_half_precision_skips_the_update(device: str) -> None:
-    """A gradient that overflows changes no weight of the encoder; the scale of gradients shrinks, and training goes on."""
+    """A gradient that overflows changes no weight of the encoder. The scale of gradients shrinks; training goes on."""
     nlp, optimizer = make_pipeline(make_small_config(pipes=["tagger"]))
     train(nlp, optimizer, 1)
     model = nlp.get_pipe("tok2vec").model
-    shim = next(shim for shim in get_shims(nlp) if shim.mixed_precision)
+    shims = [shim for shim in get_shims(nlp) if shim.mixed_precision]
     docs = [nlp.make_doc("Anna sees the small dog .")]
     before = get_weights(model)
     output, backprop = model.begin_update(docs)
-    scale = shim._grad_scaler._scale.item() if device == "gpu" else 1.0
+    scales = [shim._grad_scaler._scale.item() for shim in shims] if device == "gpu" else []
     backprop([vectors * 0 + 1e38 for vectors in output])
     if device == "gpu":
         model.finish_update(optimizer)
         assert get_distance(before, get_weights(model), torch_only=True) == 0.0
-        assert shim._grad_scaler._scale.item() < scale
+        assert min(shim._grad_scaler._scale.item() for shim in shims) < min(scales)
         assert all(numpy.isfinite(loss) for loss in train(nlp, optimizer, 1))
     else:
         # In single precision nothing overflows; the optimizer clips.

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple, cast
 import numpy
 import torch
 from numpy.typing import NDArray
-from thinc.api import Ops, get_torch_default_device
 from thinc.types import ArrayXd, Floats2d
 from torch import Tensor, nn
 
-from ..convert import array_to_tensor, concatenate_documents
+from ..convert import array_to_tensor, concatenate_documents, get_device
 from ..fork import make_fork_safe
 from ..model_types import CRFLayer
 from .layer import PARAMETERS
@@ -72,7 +71,7 @@ class Batch:
         RETURNS: the batch.
         """
         make_fork_safe()
-        device = _get_device(model.ops)
+        device = get_device(model.ops)
         return cls(
             _make_crf(model, device, temperature),
             _divide(array_to_tensor(emissions.scores, device).double(), temperature),
@@ -103,11 +102,6 @@ class Batch:
 
 def _divide(scores: Tensor, temperature: float) -> Tensor:
     return scores if temperature == 1.0 else scores / temperature
-
-
-def _get_device(ops: Ops) -> torch.device:
-    # thinc's operations for Apple's MPS give numpy arrays, and torch's MPS has no double precision.
-    return get_torch_default_device() if ops.device_type == "gpu" else torch.device("cpu")
 
 
 def _make_crf(model: CRFLayer, device: torch.device, temperature: float) -> CRFModule[Layout]:
