@@ -80,6 +80,20 @@ def split_documents(vectors: Floats2d, lengths: Sequence[int]) -> list[Floats2d]
     return documents
 
 
+def move_documents(source: Ops, target: Ops, documents: Sequence[Floats2d]) -> list[Floats2d]:
+    """Copy the arrays of several documents from the memory of thinc's operations to that of others, all at once.
+
+    source, target: thinc's operations for the arrays before and after.
+    documents: one array per document. Shape `(length, width)` each.
+    RETURNS: one array per document, with the same shapes.
+    """
+    if not documents:
+        return []
+    vectors = concatenate_documents(source, documents, documents[0].shape[1])
+    copied = cast(Floats2d, target.asarray(source.to_numpy(vectors)))
+    return split_documents(copied, [len(document) for document in documents])
+
+
 def _is_concatenation(whole: Any, documents: Sequence[Any]) -> bool:
     """Return whether `split_documents` would split an array into these documents."""
     if not hasattr(whole, "flags") or whole.dtype != numpy.float32 or not whole.flags.c_contiguous:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -18,7 +18,6 @@ from ..bridge.crf import (
     CRFLoss,
     Emissions,
     add_gradients,
-    compute_loss,
     compute_rehearsal_loss,
     compute_span_probabilities,
     decode,
@@ -44,7 +43,7 @@ from .entities import (
     write_entities,
 )
 from .listeners import ListenerChecks
-from .ner_gold import Gold, read_incorrect_spans
+from .ner_loss import Annotation
 from .ner_scorer import score_ner
 from .tagging import is_linear
 
@@ -251,6 +250,8 @@ class BiLSTMEntityRecognizer(ListenerChecks):
     ) -> dict[str, float]:
         """Learn from examples. New labels in them are added first, as spaCy's `ner` does.
 
+        If a reference doc has soft targets for the component, it learns these instead of the entities.
+
         examples: the examples.
         drop: rate of dropout, 0 <= drop < 1.
         sgd: the optimizer, or None to add up gradients for a later update.
@@ -263,10 +264,10 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         docs = [example.predicted for example in examples]
         if not any(len(doc) for doc in docs):
             return losses
-        gold = Gold.read(examples)
-        for label in gold.find_labels(examples):
+        annotation = Annotation.read(examples, self.name)
+        for label in annotation.find_labels():
             self.add_label(label)
-        losses[self.name] += self._learn(docs, partial(self._compute_loss, examples, gold), drop, sgd)
+        losses[self.name] += self._learn(docs, partial(self._compute_loss, annotation), drop, sgd)
         return losses
 
     def get_loss(self, examples: Iterable[Example], scores: list[Floats2d]) -> tuple[float, list[Floats2d]]:
@@ -281,18 +282,13 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         """
         examples = list(examples)
         validate_examples(examples, "BiLSTMEntityRecognizer.get_loss")
-        loss = self._compute_loss(examples, Gold.read(examples), Emissions.concatenate(self._crf, scores))
+        emissions = Emissions.concatenate(self._crf, scores)
+        loss = self._compute_loss(Annotation.read(examples, self.name), emissions)
         return loss.value, loss.d_emissions
 
-    def _compute_loss(self, examples: Sequence[Example], gold: Gold, emissions: Emissions) -> CRFLoss:
-        tokens = Tokens.read([example.predicted for example in examples])
-        # Preset entities of the predicted docs are no constraint: they may be incorrect.
-        allowed = find_allowed_tags(tokens, self._label_hashes, keep_presets=False)
-        gold_tags = gold.find_gold_tags(tokens, self._label_hashes, allowed)
+    def _compute_loss(self, annotation: Annotation, emissions: Emissions) -> CRFLoss:
         key = self.cfg["incorrect_spans_key"]
-        indices = {label: index for index, label in enumerate(self.labels)}
-        incorrect = read_incorrect_spans(examples, key, indices, tokens.lengths) if key is not None else []
-        return compute_loss(self._crf, emissions, gold_tags, allowed, incorrect)
+        return annotation.compute_loss(self._crf, emissions, self.labels, self._label_hashes, key)
 
     def rehearse(
         self,
