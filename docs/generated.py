@@ -30,6 +30,7 @@ GROUPS = {
     "spacy_factories": "factory",
     "spacy_scorers": "@scorers",
     "spacy_batchers": "@batchers",
+    "spacy_readers": "@readers",
     "thinc_optimizers": "@optimizers",
 }
 PIPES = ["tagger", "morphologizer", "ner", "textcat"]

@@ -23,8 +23,9 @@ LAYERS: dict[str, set[str]] = {
     "recipes": {"util"},
     "util": set(),
     "architectures": {"bridge", "nn"},
-    "training": {"bridge"},
+    "training": {"bridge", "util"},
     "pipeline": {"architectures", "bridge", "nn"},
+    "distillation": {"annotation", "bridge", "pipeline", "recipes", "training", "util"},
     "evaluation": {"pipeline", "util"},
     "benchmarks": {"training", "bridge", "util"},
     "experiments": {"benchmarks", "training", "pipeline", "architectures", "bridge", "nn", "recipes", "util"},
@@ -32,7 +33,7 @@ LAYERS: dict[str, set[str]] = {
 LAYERS["cli"] = set(LAYERS)
 # The distributions that a package must not import.
 FORBIDDEN = {"nn": {"spacy", "thinc"}, "corpora": {"torch", "thinc"}}
-REGISTRIES = ("spacy_architectures", "spacy_factories", "spacy_scorers", "spacy_batchers", "thinc_optimizers")
+REGISTRIES = ("spacy_architectures", "spacy_factories", "spacy_scorers", "spacy_batchers", "spacy_readers", "thinc_optimizers")
 
 
 def test_every_registered_name_is_a_documented_top_level_function() -> None:

@@ -1,4 +1,4 @@
-"""Soft targets: the probabilities that a teacher gives to labels and to tag sequences, stored in a Doc.
+"""Soft targets: the probabilities that a teacher gives to labels, tag sequences and categories, stored in a Doc.
 
 They are in `doc.user_data`, by the name of the component that learns them, so a `DocBin` with `store_user_data=True`
 keeps them. They hold names of labels, not indices.
@@ -144,21 +144,34 @@ class SoftTags:
         )
 
 
-_Targets = TypeVar("_Targets", SoftLabels, SoftTags)
+@dataclass(frozen=True)
+class SoftCategories:
+    """The probabilities of the categories of a doc.
+
+    labels: the labels.
+    probabilities: the probability of each label. Shape `(n_labels,)`.
+    weight: the weight of the doc's loss, >= 0.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: Floats
+    weight: float = 1.0
 
 
-def set_soft_targets(doc: Doc, component: str, targets: SoftLabels | SoftTags) -> None:
+SoftTargets = SoftLabels | SoftTags | SoftCategories
+_Targets = TypeVar("_Targets", SoftLabels, SoftTags, SoftCategories)
+
+
+def set_soft_targets(doc: Doc, component: str, targets: SoftTargets) -> None:
     """Store soft targets in a Doc.
 
     doc: the doc.
     component: the name of the component that will learn them.
-    targets: the targets, for all tokens of the doc.
+    targets: the targets. Those of tokens are for all tokens of the doc.
     RAISES: ValueError if they are for another number of tokens.
     """
-    if len(targets.counts) != len(doc):
-        raise ValueError(
-            f"The soft targets of '{component}' are for {len(targets.counts)} tokens, but the doc has {len(doc)}."
-        )
+    if not _fits(targets, doc):
+        raise ValueError(f"The soft targets of '{component}' are not for the {len(doc)} tokens of the doc.")
     doc.user_data.setdefault(_KEY, {})[component] = vars(targets)
 
 
@@ -170,6 +183,11 @@ def get_soft_labels(doc: Doc, component: str) -> SoftLabels | None:
 def get_soft_tags(doc: Doc, component: str) -> SoftTags | None:
     """Return the distribution over tag sequences that a component is to learn from a Doc, or None."""
     return _get(doc, component, SoftTags)
+
+
+def get_soft_categories(doc: Doc, component: str) -> SoftCategories | None:
+    """Return the probabilities of categories that a component is to learn from a Doc, or None."""
+    return _get(doc, component, SoftCategories)
 
 
 def forget_soft_labels(doc: Doc, tokens: Iterable[int]) -> None:
@@ -184,21 +202,32 @@ def forget_soft_labels(doc: Doc, tokens: Iterable[int]) -> None:
     changed = list(tokens)
     # The stored targets may be those of another doc too.
     doc.user_data[_KEY] = {
-        name: fields if isinstance(targets := _read(fields), SoftTags) else vars(targets.forget(changed))
+        name: vars(targets.forget(changed)) if isinstance(targets := _read(fields), SoftLabels) else fields
         for name, fields in stored.items()
     }
 
 
+def forget_soft_targets(doc: Doc) -> None:
+    """Forget all soft targets of a Doc, so that components learn its annotation.
+
+    doc: the doc.
+    """
+    doc.user_data.pop(_KEY, None)
+
+
 def copy_soft_targets(doc: Doc, piece: Doc, start: int) -> None:
-    """Copy the soft targets of a part of a Doc to another Doc.
+    """Copy the soft targets of a part of a Doc to another Doc, except for those of categories.
 
     doc: the doc.
     piece: the doc of the part. Its user data changes.
     start: the first token of the part in `doc`.
     """
     if _KEY in doc.user_data:
+        read = {name: _read(fields) for name, fields in doc.user_data[_KEY].items()}
         piece.user_data[_KEY] = {
-            name: vars(_read(fields).cut(start, start + len(piece))) for name, fields in doc.user_data[_KEY].items()
+            name: vars(targets.cut(start, start + len(piece)))
+            for name, targets in read.items()
+            if not isinstance(targets, SoftCategories)
         }
 
 
@@ -212,16 +241,21 @@ def _get(doc: Doc, component: str, kind: type[_Targets]) -> _Targets | None:
             f"The doc '{doc.text[:40]}' has soft targets of another kind for '{component}'. Annotate it again with a "
             "teacher whose component of this name does the same."
         )
-    if len(targets.counts) != len(doc):
+    if not _fits(targets, doc):
         raise ValueError(
-            f"The doc '{doc.text[:40]}' has {len(doc)} tokens, but its soft targets for '{component}' are for "
-            f"{len(targets.counts)}. Annotate it again."
+            f"The soft targets for '{component}' are not for the {len(doc)} tokens of the doc '{doc.text[:40]}'. "
+            "Annotate it again."
         )
     return targets
 
 
-def _read(fields: Mapping[str, Any]) -> SoftLabels | SoftTags:
-    return SoftTags(**fields) if "before" in fields else SoftLabels(**fields)
+def _read(fields: Mapping[str, Any]) -> SoftTargets:
+    kind = SoftTags if "before" in fields else SoftLabels if "counts" in fields else SoftCategories
+    return kind(**fields)
+
+
+def _fits(targets: SoftTargets, doc: Doc) -> bool:
+    return isinstance(targets, SoftCategories) or len(targets.counts) == len(doc)
 
 
 def _shrink(values: Ints) -> Ints:

@@ -1,0 +1,115 @@
+"""The command `spacy bilstm distill`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from spacy.cli._util import parse_config_overrides, setup_gpu
+from wasabi import msg
+
+from ..annotation import Progress
+from ..distillation import DistillationResult, TeacherComponent
+from ..distillation import distill as distill_pipelines
+from ..recipes import Recipe
+from .exits import INTERRUPTED
+
+
+def distill(
+    ctx: typer.Context,
+    teacher: Annotated[str, typer.Argument(help="Name or path of the pipeline to learn from")],
+    texts: Annotated[str, typer.Argument(help="Texts: a file, folder or glob of txt, jsonl, csv, parquet or .spacy")],
+    output: Annotated[Path, typer.Argument(help="Directory to write the student to", file_okay=False)],
+    more: Annotated[
+        list[str] | None, typer.Option("--teacher", help="One more teacher; the probabilities of all are averaged")
+    ] = None,
+    gold: Annotated[
+        Path | None, typer.Option(help="Annotated corpus in .spacy format to learn from too", exists=True)
+    ] = None,
+    gold_share: Annotated[float, typer.Option(help="Share of the words in training from --gold", min=0, max=1)] = 0.2,
+    dev: Annotated[
+        Path | None, typer.Option(help="Annotated corpus in .spacy format that chooses the best student", exists=True)
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="The student's training config; else made from a recipe", exists=True),
+    ] = None,
+    optimize: Annotated[Recipe, typer.Option("--optimize", "-o", help="The recipe of the student")] = Recipe.efficiency,
+    vectors: Annotated[str | None, typer.Option(help="Pipeline with static vectors for the student")] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(help="Directory of the teachers' annotation; OUTPUT-annotations by default", file_okay=False),
+    ] = None,
+    roles: Annotated[
+        list[str] | None,
+        typer.Option("--as", help="What to learn from a component of another class, such as llm=ner"),
+    ] = None,
+    text_column: Annotated[str, typer.Option(help="Column or key of the text")] = "text",
+    held_out: Annotated[float, typer.Option(help="Share of the texts that is held out for evaluation")] = 0.02,
+    hard: Annotated[
+        bool, typer.Option("--hard", help="Learn the teachers' best labels, not their probabilities")
+    ] = False,
+    part_size: Annotated[int, typer.Option(help="Number of texts in a part of the annotation", min=1)] = 2000,
+    speed: Annotated[bool, typer.Option("--speed", help="Measure the speed of student and teacher")] = False,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU to use, or -1 for the CPU")] = -1,
+    force: Annotated[bool, typer.Option("--force", "-F", help="Replace a pipeline in the output directory")] = False,
+) -> None:
+    """Make a slow pipeline fast: a student learns what it annotates on texts without annotation.
+
+    The student has the teacher's components, names and labels. The annotation is kept: if the command is interrupted,
+    the next call continues it. Settings of the student's config can be changed as for `spacy train`, such as
+    --training.max_steps 500.
+    """
+    setup_gpu(gpu_id, silent=gpu_id < 0)
+    try:
+        result = distill_pipelines(
+            [teacher, *(more or [])],
+            texts,
+            output,
+            gold=gold,
+            gold_share=gold_share,
+            dev=dev,
+            config=config,
+            optimize=optimize.value,
+            vectors=vectors,
+            annotations=annotations,
+            roles=dict(role.partition("=")[::2] for role in roles or []),
+            text_column=text_column,
+            held_out=held_out,
+            soft_targets=not hard,
+            part_size=part_size,
+            overrides=parse_config_overrides(ctx.args),
+            measure_speed=speed,
+            gpu_id=gpu_id,
+            force=force,
+            announce=_print_plan,
+            on_progress=_print_progress,
+            progress=True,
+        )
+    except (ValueError, OSError) as error:
+        msg.fail("No student was written.", str(error), exits=1)
+    except KeyboardInterrupt:
+        msg.warn("Stopped. The same command continues.")
+        raise typer.Exit(INTERRUPTED) from None
+    _print_result(result)
+
+
+def _print_plan(plan: list[TeacherComponent]) -> None:
+    msg.table([(part.name, part.takeover.value, part.reason) for part in plan], header=("component", "", ""))
+
+
+def _print_progress(progress: Progress) -> None:
+    left = "" if progress.seconds_left is None else f", {progress.seconds_left / 60:.0f} minutes left"
+    typer.echo(f"Annotated {progress.words:,} words, {progress.words_per_second:,.0f} words/s{left}")
+
+
+def _print_result(result: DistillationResult) -> None:
+    for title, scores in (("Agreement with the teachers on held-out texts", result.agreement), ("Dev", result.scores)):
+        if scores:
+            msg.divider(title)
+            msg.table([(name, f"{100 * value:.2f}") for name, value in scores.items()], aligns=("l", "r"))
+    if result.words_per_second is not None:
+        student, teacher = result.words_per_second
+        msg.info(f"Words/s: student {student:,.0f}, teacher {teacher:,.0f}, ratio {student / teacher:.1f}")
+    msg.good(f"Wrote {result.output}")

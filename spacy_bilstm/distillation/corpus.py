@@ -1,0 +1,139 @@
+"""The corpus reader of a student: streams texts that teachers annotated, mixed with a gold corpus, without end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from zlib import crc32
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+
+from ..bridge.soft_targets import forget_soft_targets
+from ..util.docbin import read_docs
+
+PARTS = "parts"
+"""The folder of the annotated parts in an annotation directory."""
+_HASHES = 2**32
+# Parts whose documents are mixed. More parts mix better and take more memory.
+_N_MIXED = 2
+
+Reader = Callable[[Language], Iterator[Example]]
+
+
+def make_distillation_corpus_v1(
+    path: Path,
+    gold: Path | None = None,
+    gold_share: float = 0.2,
+    held_out: float = 0.02,
+    soft_targets: bool = True,
+) -> Reader:
+    """Make a reader of texts that teachers have annotated, for a student.
+
+    It repeats the texts without end, in a new order each time, and needs memory for two parts only. Set
+    `[training] max_epochs = -1`, so that spaCy streams them, and give the labels of all components in
+    `[initialize.components]`. `spacy bilstm distill` writes such configs. Python's random generator, which
+    `[training] seed` sets, makes all random choices.
+
+    path: the annotation directory that `spacy bilstm distill` has written.
+    gold: an annotated corpus in `.spacy` format to mix in, a file or a folder, or null. It is kept in memory.
+    gold_share: the share of the words that come from the gold corpus, 0 <= gold_share < 1. It is repeated as often as
+        needed.
+    held_out: the share of the texts that is left out, for evaluation, 0 <= held_out < 1. The text decides.
+    soft_targets: whether to learn the teachers' probabilities. Otherwise, their best labels are learned.
+    RETURNS: the reader.
+    RAISES: ValueError for a share outside its range.
+    """
+    for name, share in (("gold_share", gold_share), ("held_out", held_out)):
+        if not 0 <= share < 1:
+            raise ValueError(f"{name} is a share. Set it to 0 or more and less than 1, not {share}.")
+    corpus = DistillationCorpus(Path(path), gold, gold_share, held_out, soft_targets)
+    return corpus.read
+
+
+class DistillationCorpus:
+    """Texts that teachers have annotated, and a gold corpus.
+
+    path, gold, gold_share, held_out, soft_targets: as for `make_distillation_corpus_v1`.
+    """
+
+    def __init__(
+        self, path: Path, gold: Path | None, gold_share: float, held_out: float, soft_targets: bool = True
+    ) -> None:
+        self.path, self.gold, self.gold_share, self.held_out = path, gold, gold_share, held_out
+        self.soft_targets = soft_targets
+
+    def read(self, nlp: Language) -> Iterator[Example]:
+        """Yield examples without end.
+
+        nlp: the pipeline.
+        RAISES: ValueError if there are no annotated parts, or if one of the corpora has no words.
+        """
+        annotated = self._read_annotated(nlp)
+        if self.gold is None or not self.gold_share:
+            yield from annotated
+            return
+        gold = _repeat(list(Corpus(self.gold)(nlp)), self.gold)
+        n_gold = n_words = 0
+        while True:
+            is_gold = n_gold <= self.gold_share * n_words
+            example = next(gold if is_gold else annotated)
+            n_words += len(example.reference)
+            n_gold += len(example.reference) if is_gold else 0
+            yield example
+
+    def _read_annotated(self, nlp: Language) -> Iterator[Example]:
+        parts = find_parts(self.path)
+        while True:
+            random.shuffle(parts)
+            n_docs = 0
+            for start in range(0, len(parts), _N_MIXED):
+                mixed = parts[start : start + _N_MIXED]
+                docs = list(chain.from_iterable(self._read_part(part, nlp) for part in mixed))
+                random.shuffle(docs)
+                n_docs += len(docs)
+                while docs:
+                    doc = docs.pop()
+                    words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+                    yield Example(Doc(nlp.vocab, words=words, spaces=spaces), doc)
+            if not n_docs:
+                raise ValueError(f"{self.path} has no words to train on. Use more texts, or a smaller `held_out`.")
+
+    def _read_part(self, part: Path, nlp: Language) -> Iterator[Doc]:
+        for doc in read_docs(part, nlp.vocab):
+            if len(doc) and not is_held_out(doc.text, self.held_out):
+                if not self.soft_targets:
+                    forget_soft_targets(doc)
+                yield doc
+
+
+def is_held_out(text: str, share: float) -> bool:
+    """Return whether a text is left out of training. Equal texts are treated alike.
+
+    text: the text.
+    share: the share of texts to leave out, 0 <= share < 1.
+    """
+    return crc32(text.encode("utf8", errors="surrogatepass")) < share * _HASHES
+
+
+def find_parts(path: Path) -> list[Path]:
+    """Return the annotated parts of an annotation directory, in order.
+
+    path: the directory.
+    RAISES: ValueError if there are none.
+    """
+    parts = sorted((path / PARTS).glob("part-*.spacy"))
+    if not parts:
+        raise ValueError(f"{path} has no annotated texts. Annotate some with: python -m spacy bilstm distill")
+    return parts
+
+
+def _repeat(examples: list[Example], path: Path) -> Iterator[Example]:
+    if not examples:
+        raise ValueError(f"{path} has no words. Give a gold corpus in .spacy format.")
+    while True:
+        random.shuffle(examples)
+        yield from examples

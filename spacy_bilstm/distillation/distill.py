@@ -1,0 +1,275 @@
+"""Distil slow pipelines into a fast one: teachers annotate texts, and a student learns from them."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import DocBin
+from spacy.training import Corpus
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import DIR_MODEL_BEST, train
+from spacy.util import get_package_path, is_package
+from thinc.api import Config
+
+from ..annotation import PartsSummary, Progress, read_texts, write_parts
+from ..util.docbin import read_docs
+from ..util.files import atomic_write, check_output_directory, replace_directory
+from .corpus import PARTS, find_parts, is_held_out
+from .students import add_corpora, make_student_config, plan_student, write_labels
+from .teachers import TeacherComponent, Teachers, load_teachers
+
+PART_SIZE = 2000
+# Words held out: enough for scores to a tenth of a percent, and few enough to evaluate on often.
+_MAX_HELD_OUT_WORDS = 30_000
+_N_WARM_UP = 200
+_WITHOUT_VECTORS = r"\[W113\]"  # Copied components without a model read no vectors.
+
+Announce = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class DistillationResult:
+    """What came of a distillation.
+
+    output: the directory of the student.
+    plan: what became of each component of the teachers.
+    annotation: the counts of the annotated texts.
+    steps: number of training steps.
+    agreement: spaCy's scores of the student on texts held out from training, with the teachers' annotation as gold.
+    scores: spaCy's scores of the student on the dev corpus, or None without one.
+    words_per_second: of the student and of the first teacher on the held-out texts, or None if not measured.
+    """
+
+    output: Path
+    plan: list[TeacherComponent]
+    annotation: PartsSummary
+    steps: int
+    agreement: dict[str, float]
+    scores: dict[str, float] | None
+    words_per_second: tuple[float, float] | None
+
+
+def distill(
+    teacher: str | Path | Sequence[str | Path],
+    texts: str | Path | Iterable[str | Path],
+    output: str | Path,
+    *,
+    gold: str | Path | None = None,
+    gold_share: float = 0.2,
+    dev: str | Path | None = None,
+    config: str | Path | Config | None = None,
+    optimize: str = "efficiency",
+    vectors: str | None = None,
+    annotations: str | Path | None = None,
+    roles: Mapping[str, str] | None = None,
+    text_column: str = "text",
+    held_out: float = 0.02,
+    soft_targets: bool = True,
+    part_size: int = PART_SIZE,
+    overrides: Mapping[str, Any] | None = None,
+    measure_speed: bool = False,
+    gpu_id: int = -1,
+    force: bool = False,
+    announce: Callable[[list[TeacherComponent]], object] | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+    progress: bool = False,
+) -> DistillationResult:
+    """Train a fast pipeline, the student, to do what slow ones do (Hinton et al. 2015).
+
+    The teachers annotate texts in parts on disk. If that is interrupted, the next call continues it, and further
+    students learn from the same annotation. The student has the components of the first teacher, under their names and
+    with their labels. It learns the teachers' mean probabilities where they have some, and their annotation otherwise.
+
+    teacher: name or path of a pipeline, or several, whose probabilities are averaged.
+    texts: texts to annotate: files, folders or globs, as for `read_texts`.
+    output: directory to write the student to. It must be new or empty.
+    gold: an annotated corpus in `.spacy` format to learn from too, or None.
+    gold_share: the share of the words in training that come from `gold`, 0 <= gold_share < 1.
+    dev: a corpus in `.spacy` format that chooses the best student and is scored; None chooses by the agreement with the
+        teachers on texts held out from training.
+    config: the student's own training config, or its path; None makes it from a recipe. Its components decide what is
+        learned. Its corpora are replaced.
+    optimize: the recipe, if there is no config.
+    vectors: name or path of a pipeline whose static vectors the student gets, or None.
+    annotations: directory of the annotation; None for the output's name with "-annotations" at the end.
+    roles: as for `load_teachers`.
+    text_column: the column or key of the text in files that have columns or keys.
+    held_out: the share of the texts that is held out from training, 0 < held_out < 1.
+    soft_targets: whether to learn probabilities. Otherwise, all components learn annotation.
+    part_size: number of texts in a part, >= 1.
+    overrides: settings of the config to change, such as `{"training.max_steps": 500}`.
+    measure_speed: whether to measure the speed of student and teacher.
+    gpu_id: ID of the GPU, or -1 for the CPU. Call `spacy.require_gpu` before.
+    force: whether to replace a pipeline in the output directory.
+    announce: called with what becomes of each component, before anything is computed.
+    on_progress: called after each part is annotated.
+    progress: whether to print spaCy's table of the training.
+    RETURNS: the scores of the student, and what it was trained on.
+    RAISES: TeacherError as `load_teachers` does; ValueError if the output directory is refused, if the annotation
+        directory was made with other teachers or texts, or if the texts are too few; OSError for a missing file.
+    """
+    names = [teacher] if isinstance(teacher, (str, Path)) else list(teacher)
+    paths = [texts] if isinstance(texts, (str, Path)) else list(texts)
+    output = Path(output)
+    directory = Path(annotations) if annotations is not None else output.with_name(f"{output.name}-annotations")
+    inputs = [*map(_find_directory, names), *paths, *(path for path in (gold, dev, directory) if path is not None)]
+    check_output_directory(output, inputs=inputs, force=force)
+    if not 0 < held_out < 1:
+        raise ValueError(f"held_out is a share of the texts. Set it to more than 0 and less than 1, not {held_out}.")
+    own = Config().from_disk(config, interpolate=False) if isinstance(config, (str, Path)) else config
+    teachers = load_teachers(names, roles)
+    plan = plan_student(teachers, own)
+    if announce is not None:
+        announce(plan)
+    summary = annotate_texts(
+        teachers, paths, directory, text_column=text_column, part_size=part_size, on_progress=on_progress
+    )
+    write_labels(teachers, plan, directory)
+    held_out_path = write_held_out(directory, teachers.pipelines[0], held_out)
+    student_config = own or make_student_config(
+        teachers, plan, optimize, n_words=summary.words, vectors=vectors, gpu=gpu_id >= 0
+    )
+    student_config = add_corpora(
+        student_config,
+        plan,
+        directory,
+        Path(dev) if dev is not None else held_out_path,
+        gold=None if gold is None else Path(gold),
+        gold_share=gold_share,
+        held_out=held_out,
+        soft_targets=soft_targets,
+    )
+    student_config = Config().from_str(student_config.to_str(), overrides=dict(overrides or {}), interpolate=False)
+    student = train_student(student_config, output, gpu_id=gpu_id, progress=progress)
+    return DistillationResult(
+        output,
+        plan,
+        summary,
+        student.config["training"]["max_steps"],
+        _score(student, held_out_path),
+        None if dev is None else _score(student, Path(dev)),
+        _measure_speed(student, teachers.pipelines[0], held_out_path) if measure_speed else None,
+    )
+
+
+def annotate_texts(
+    teachers: Teachers,
+    texts: Sequence[str | Path],
+    annotations: str | Path,
+    *,
+    text_column: str = "text",
+    part_size: int = PART_SIZE,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> PartsSummary:
+    """Annotate texts with teachers, in parts on disk, or continue after an interruption.
+
+    teachers: the teachers.
+    texts, text_column, part_size, on_progress: as for `distill`.
+    annotations: the annotation directory.
+    RETURNS: the counts.
+    RAISES: ValueError if the directory was made with other teachers or texts.
+    """
+    stream = read_texts(texts, text_column=text_column)
+    settings = {
+        "teachers": teachers.names,
+        "teachers_digest": teachers.find_digest(),
+        "components": {name: knowledge.is_soft for name, knowledge in teachers.knowledge.items()},
+        "texts": stream.describe(),
+    }
+    return write_parts(
+        stream,
+        Path(annotations) / PARTS,
+        settings,
+        teachers.annotate,
+        part_size=part_size,
+        progress=on_progress,
+        share=lambda: stream.share,
+    )
+
+
+def write_held_out(annotations: Path, nlp: Language, share: float) -> Path:
+    """Write the texts that are held out from training, up to a number of words.
+
+    annotations: the annotation directory.
+    nlp: a pipeline whose vocab has the labels.
+    share: the share of the texts to hold out, 0 < share < 1.
+    RETURNS: the corpus, with the teachers' annotation.
+    RAISES: ValueError if there are none.
+    """
+    documents = DocBin()
+    n_words = 0
+    for part in find_parts(annotations):
+        with nlp.memory_zone():
+            for doc in read_docs(part, nlp.vocab):
+                if len(doc) and n_words < _MAX_HELD_OUT_WORDS and is_held_out(doc.text, share):
+                    documents.add(doc)
+                    n_words += len(doc)
+        if n_words >= _MAX_HELD_OUT_WORDS:
+            break
+    if not n_words:
+        raise ValueError(f"None of the texts is held out. Use more texts, or a larger share than {share}.")
+    path = annotations / "held-out.spacy"
+    with atomic_write(path) as draft:
+        documents.to_disk(draft)
+    return path
+
+
+def train_student(config: Config, output: Path, *, gpu_id: int = -1, progress: bool = False) -> Language:
+    """Train a student as `spacy train` does, and write the best one.
+
+    config: its config.
+    output: the directory to write.
+    gpu_id: ID of the GPU, or -1 for the CPU.
+    progress: whether to print spaCy's table of the training.
+    RETURNS: the student.
+    """
+    out = sys.stdout if progress else io.StringIO()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.", suffix=".training") as folder:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", _WITHOUT_VECTORS)
+            nlp = init_nlp(config, use_gpu=gpu_id)
+        train(nlp, Path(folder), use_gpu=gpu_id, stdout=out, stderr=out)
+        with replace_directory(output) as draft:
+            shutil.copytree(Path(folder) / DIR_MODEL_BEST, draft)
+    return spacy.load(output)
+
+
+def _find_directory(name: str | Path) -> str | Path:
+    return get_package_path(str(name)) if is_package(str(name)) else name
+
+
+def _score(nlp: Language, corpus: Path) -> dict[str, float]:
+    scores: dict[str, Any] = nlp.evaluate(list(Corpus(corpus)(nlp)))
+    return {
+        name: value
+        for name, value in scores.items()
+        if isinstance(value, float) and name != "speed" and not name.startswith("token_")
+    }
+
+
+def _measure_speed(student: Language, teacher: Language, held_out: Path) -> tuple[float, float]:
+    """Return the words per second of both on the same texts, after a warm-up on some of them."""
+    texts = [doc.text for doc in read_docs(held_out, student.vocab)]
+    student_speed, teacher_speed = (_time(nlp, texts) for nlp in (student, teacher))
+    return student_speed, teacher_speed
+
+
+def _time(nlp: Language, texts: Sequence[str]) -> float:
+    n_warm_up = min(_N_WARM_UP, len(texts) // 2)
+    for _ in nlp.pipe(texts[:n_warm_up]):
+        pass
+    start = time.perf_counter()
+    n_words = sum(len(doc) for doc in nlp.pipe(texts[n_warm_up:]))
+    return n_words / (time.perf_counter() - start)

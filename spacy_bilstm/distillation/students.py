@@ -1,0 +1,192 @@
+"""The student: a training config for a pipeline that takes the place of its teachers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import srsly
+from thinc.api import Config
+
+from ..recipes import make_config
+from ..util.files import atomic_write
+from .teachers import Takeover, TeacherComponent, TeacherError, Teachers
+
+READER = "spacy-bilstm.DistillationCorpus.v1"
+_NO_RECIPE = "the recipes have none; give a config that has one"
+_NOT_IN_CONFIG = "the config has no component of this name"
+# Passes over the texts: a second pass adds little, but half a pass would leave texts unread.
+_PASSES = 1.25
+_MAX_STEPS = 30_000
+
+
+def plan_student(teachers: Teachers, config: Config | None) -> list[TeacherComponent]:
+    """Decide which components the student takes over.
+
+    teachers: the teachers.
+    config: the student's own config, whose components decide, or None for the recipes.
+    RETURNS: the components of the teachers, some of them left out.
+    RAISES: TeacherError if nothing can be learned.
+    """
+    plan = []
+    for component in teachers.components:
+        if component.takeover in (Takeover.soft, Takeover.hard):
+            component = _check_learned(component, config)
+        elif config is not None and component.takeover is Takeover.copied and not _has_component(config, component):
+            component = _leave_out(component, _NOT_IN_CONFIG)
+        plan.append(component)
+    if not find_learned(plan):
+        raise TeacherError("The student can't learn any component. " + " ".join(f"{c.name}: {c.reason}." for c in plan))
+    return plan
+
+
+def find_learned(plan: Sequence[TeacherComponent]) -> list[TeacherComponent]:
+    """Return the components that a student learns."""
+    return [component for component in plan if component.takeover in (Takeover.soft, Takeover.hard)]
+
+
+def make_student_config(
+    teachers: Teachers,
+    plan: Sequence[TeacherComponent],
+    optimize: str = "efficiency",
+    *,
+    n_words: int = 0,
+    vectors: str | None = None,
+    gpu: bool = False,
+) -> Config:
+    """Make the config of a student from a recipe.
+
+    The components have the teachers' names and order. Those that are copied are sourced from the first teacher, and so
+    is the tokenizer.
+
+    teachers: the teachers.
+    plan: the result of `plan_student`.
+    optimize: the recipe.
+    n_words: number of words of the texts, which decides the number of training steps; 0 for the recipe's own.
+    vectors: name or path of a pipeline whose static vectors the student gets, or None.
+    gpu: whether to train on a GPU.
+    RETURNS: the config, without corpora.
+    RAISES: RecipeError as `make_config` does.
+    """
+    first = teachers.pipelines[0]
+    learned = {component.name: component.kind for component in find_learned(plan)}
+    config = make_config(str(first.lang), sorted(set(learned.values())), optimize, gpu=gpu, vectors=vectors)
+    recipe = config["components"]
+    copied = [component.name for component in plan if component.takeover is Takeover.copied]
+    names = [name for name in first.pipe_names if name in learned or name in copied]
+    config["components"] = {"tok2vec": recipe["tok2vec"]}
+    for name in names:
+        config["components"][name] = (
+            deepcopy(recipe[learned[name]]) if name in learned else {"source": teachers.names[0]}
+        )
+    config["nlp"]["pipeline"] = ["tok2vec", *names]
+    config["nlp"]["tokenizer"] = deepcopy(first.config["nlp"]["tokenizer"])
+    config["initialize"]["before_init"] = {
+        "@callbacks": "spacy.copy_from_base_model.v1",
+        "tokenizer": teachers.names[0],
+        "vocab": None,
+    }
+    config["training"]["frozen_components"] = copied
+    # Raw text has more names than augmentation can invent, and all that have been seen would be kept in memory.
+    config["training"]["batcher"]["swap_entities"] = 0.0
+    _set_steps(config, n_words)
+    return config
+
+
+def add_corpora(
+    config: Config,
+    plan: Sequence[TeacherComponent],
+    annotations: Path,
+    dev: Path,
+    *,
+    gold: Path | None = None,
+    gold_share: float = 0.2,
+    held_out: float = 0.02,
+    soft_targets: bool = True,
+) -> Config:
+    """Return a config with the corpora and labels of a student.
+
+    config: the config. It is not modified.
+    plan: the result of `plan_student`.
+    annotations: the annotation directory, which has the labels.
+    dev: the corpus that chooses the best model, in `.spacy` format.
+    gold, gold_share, held_out, soft_targets: as for `spacy-bilstm.DistillationCorpus.v1`.
+    """
+    config = config.copy()
+    config["corpora"] = {
+        "train": {
+            "@readers": READER,
+            "path": str(annotations.resolve()),
+            "gold": None if gold is None else str(gold.resolve()),
+            "gold_share": gold_share,
+            "held_out": held_out,
+            "soft_targets": soft_targets,
+        },
+        "dev": {
+            "@readers": "spacy.Corpus.v1",
+            "path": str(dev.resolve()),
+            "gold_preproc": False,
+            "max_length": 0,
+            "limit": 0,
+            "augmenter": None,
+        },
+    }
+    config["training"]["train_corpus"] = "corpora.train"
+    config["training"]["dev_corpus"] = "corpora.dev"
+    config["training"]["max_epochs"] = -1  # The reader has no end, so spaCy must not collect its examples.
+    components = config["initialize"].setdefault("components", {})
+    for component in find_learned(plan):
+        path = get_labels_path(annotations, component.name)
+        if path.exists():
+            labels = {"@readers": "spacy.read_labels.v1", "path": str(path.resolve()), "require": True}
+            components.setdefault(component.name, {})["labels"] = labels
+    return config
+
+
+def write_labels(teachers: Teachers, plan: Sequence[TeacherComponent], annotations: Path) -> None:
+    """Write the labels of the learned components, as far as the teachers know them.
+
+    teachers: the teachers.
+    plan: the result of `plan_student`.
+    annotations: the annotation directory.
+    """
+    for component in find_learned(plan):
+        labels = teachers.knowledge[component.name].get_labels()
+        if labels is not None:
+            with atomic_write(get_labels_path(annotations, component.name)) as draft:
+                srsly.write_json(draft, labels)
+
+
+def get_labels_path(annotations: Path, component: str) -> Path:
+    """Return the path of the file with the labels of a component in an annotation directory."""
+    return annotations / "labels" / f"{component}.json"
+
+
+def _check_learned(component: TeacherComponent, config: Config | None) -> TeacherComponent:
+    if config is None:
+        return _leave_out(component, _NO_RECIPE) if component.kind == "spancat" else component
+    if not _has_component(config, component):
+        return _leave_out(component, _NOT_IN_CONFIG)
+    factory = config["components"].get(component.name, {}).get("factory", "")
+    if not factory.removeprefix("bilstm_").startswith(component.kind):
+        return _leave_out(component, f"the config's '{component.name}' is a '{factory}', not a '{component.kind}'")
+    return component
+
+
+def _has_component(config: Config, component: TeacherComponent) -> bool:
+    return component.name in config["nlp"]["pipeline"]
+
+
+def _leave_out(component: TeacherComponent, reason: str) -> TeacherComponent:
+    return TeacherComponent(component.name, component.kind, Takeover.left_out, reason)
+
+
+def _set_steps(config: Config, n_words: int) -> None:
+    training: dict[str, Any] = config["training"]
+    size = training["batcher"]["batcher"]["size"]
+    steps = max(training["max_steps"], min(round(_PASSES * n_words / size), _MAX_STEPS))
+    training["max_steps"] = training["optimizer"]["learn_rate"]["total_steps"] = steps
+    training["eval_frequency"] = max(training["eval_frequency"], steps // 20)
+    training["patience"] = 0  # The learning rate falls to 0 at the last step, so training always goes on to it.
