@@ -1,97 +1,95 @@
-"""The architecture of an objective for `spacy pretrain`: predict the neighbours of each token."""
+"""The architectures of objectives for `spacy pretrain`: predict the neighbours of each token."""
 
 from collections.abc import Callable
+from functools import partial
 
-from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import Model, chain, list2array
-from thinc.types import Floats2d
 
-from ..bridge.encoder_layer import with_torch_encoder
-from ..bridge.model_types import DocScoresModel, EncoderModel, Tok2VecModel
-from ..bridge.neighbour_loss import N_HASHES, compute_neighbour_loss
+from ..bridge.arguments import check_whole_numbers
+from ..bridge.model_types import EncoderModel, Tok2VecModel
+from ..bridge.neighbour_loss import N_HASHES, LossModel, find_buckets, number_words, with_neighbour_losses
 from ..bridge.shim import TorchShim
-from ..nn.language_model import BidirectionalLanguageModel
+from ..nn.language_model import BidirectionalLanguageModel, get_state_width
+from ..nn.neighbours import HashedNeighbours, SampledNeighbours
 from ..nn.recurrent_encoder import RecurrentEncoder
 
+_V1, _V2 = "spacy-bilstm.PretrainBiLM.v1", "spacy-bilstm.PretrainBiLM.v2"
 
-def build_pretrain_bilm_v1(
-    maxout_pieces: int = 3, hidden_size: int = 300, n_buckets: int = 500
-) -> Callable[[Vocab, Tok2VecModel], DocScoresModel]:
+CreateObjective = Callable[[Vocab, Tok2VecModel], LossModel]
+
+
+def build_pretrain_bilm_v1(maxout_pieces: int = 3, hidden_size: int = 300, n_buckets: int = 500) -> CreateObjective:
     """Pretrain a tok2vec as a forward and a backward language model; replaces `spacy.PretrainCharacters.v1`.
 
     The state of the forward direction at a token predicts the next word, that of the backward direction the word before
-    (Peters et al. 2018). The model reads them before the encoder's layer norm, so neither has seen the word it
-    predicts. Four independent hashes put each word's ORTH into buckets, and the model predicts all four (Medini et al.
-    2019), so the cost is the same for any vocabulary.
+    (Peters et al. 2018). In every layer, the directions are kept apart, so neither has seen the word it predicts. Four
+    independent hashes put each word's ORTH into buckets (Medini et al. 2019), so the cost is the same for any
+    vocabulary.
 
     maxout_pieces: number of linear maps whose maximum is the hidden layer between states and prediction, >= 1.
     hidden_size: width of the hidden layer, >= 1.
     n_buckets: number of buckets of each of the four hashes, >= 2. More buckets distinguish more words but cost more.
     RETURNS: a function that takes the vocab and the tok2vec, and returns the model that `spacy pretrain` trains. The
-        tok2vec needs one bidirectional layer of `spacy-bilstm.RecurrentEncoder.v1` that concatenates its directions, on
+        tok2vec needs a bidirectional `spacy-bilstm.RecurrentEncoder.v1`, with any cell, merge and number of layers, on
         an embedding that reads each token alone. The function raises a ValueError for other tok2vecs.
     RAISES: ValueError for a number outside its range.
     """
-    sizes = {"maxout_pieces": (maxout_pieces, 1), "hidden_size": (hidden_size, 1), "n_buckets": (n_buckets, 2)}
-    for name, (number, least) in sizes.items():
-        if number < least:
-            raise ValueError(f"spacy-bilstm.PretrainBiLM.v1 needs {name} >= {least}, but {name} is {number}.")
+    _check_sizes(_V1, maxout_pieces=(maxout_pieces, 1), hidden_size=(hidden_size, 1), n_buckets=(n_buckets, 2))
 
-    def create_objective(vocab: Vocab, tok2vec: Tok2VecModel) -> DocScoresModel:
-        return make_objective(tok2vec, maxout_pieces, hidden_size, n_buckets)
+    def create_objective(vocab: Vocab, tok2vec: Tok2VecModel) -> LossModel:
+        encoder, state_width = _get_encoder(_V1, tok2vec)
+        neighbours = HashedNeighbours(state_width, maxout_pieces, hidden_size, N_HASHES, n_buckets)
+        module = BidirectionalLanguageModel(encoder, neighbours)
+        return with_neighbour_losses(tok2vec, module, partial(find_buckets, n_buckets=n_buckets))
 
     return create_objective
 
 
-def make_objective(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, n_buckets: int) -> DocScoresModel:
-    """Make the model that `spacy pretrain` trains.
+def build_pretrain_bilm_v2(width: int = 128, n_candidates: int = 512) -> CreateObjective:
+    """Pretrain a tok2vec as `spacy-bilstm.PretrainBiLM.v1` does, but choose each word among other words of the batch.
 
-    tok2vec: the tok2vec to pretrain.
-    maxout_pieces, hidden_size, n_buckets: arguments of `build_pretrain_bilm_v1`.
-    RETURNS: the model, from docs to scores for `compute_neighbour_loss`, which is its attribute `loss`. Its reference
-        `tok2vec` is the tok2vec. The two share all weights except those of the layers on top.
-    RAISES: ValueError for a tok2vec that does not keep its directions apart.
+    The score of a word is the product of a projection of the state and one of the word's own embedding. So words that
+    occur in the same contexts get similar embeddings, as in word2vec, also by their affixes and characters. It costs
+    less than a prediction of buckets.
+
+    width: width of the projections, >= 1.
+    n_candidates: number of words of the batch that the model chooses from, besides the correct one, >= 1. All words of
+        a batch share them.
+    RETURNS: a function as that of `spacy-bilstm.PretrainBiLM.v1`.
+    RAISES: ValueError for a number outside its range.
     """
-    neighbours = _predict_neighbours(tok2vec, maxout_pieces, hidden_size, n_buckets)
-    language_model: DocScoresModel = chain(tok2vec.get_ref("embed"), neighbours, list2array())
-    return Model(
-        "bidirectional_language_model",
-        _forward,
-        init=_init,
-        # Nothing calls the tok2vec, but spaCy saves it. It comes first, so its shim updates the shared weights.
-        layers=[tok2vec, language_model],
-        refs={"tok2vec": tok2vec},
-        attrs={"loss": compute_neighbour_loss},
-    )
+    _check_sizes(_V2, width=(width, 1), n_candidates=(n_candidates, 1))
+
+    def create_objective(vocab: Vocab, tok2vec: Tok2VecModel) -> LossModel:
+        encoder, state_width = _get_encoder(_V2, tok2vec)
+        neighbours = SampledNeighbours(state_width, tok2vec.get_ref("embed").get_dim("nO"), width, n_candidates)
+        return with_neighbour_losses(tok2vec, BidirectionalLanguageModel(encoder, neighbours), number_words)
+
+    return create_objective
 
 
-def _predict_neighbours(tok2vec: Tok2VecModel, maxout_pieces: int, hidden_size: int, n_buckets: int) -> EncoderModel:
+def _check_sizes(objective: str, **sizes: tuple[int, int]) -> None:
+    """Check that arguments, each with the least value it may have, are whole numbers that are large enough."""
+    for name, (number, least) in sizes.items():
+        check_whole_numbers(objective, **{name: number})
+        if number < least:
+            raise ValueError(f"{objective} needs {name} >= {least}, but {name} is {number}.")
+
+
+def _get_encoder(objective: str, tok2vec: Tok2VecModel) -> tuple[RecurrentEncoder, int]:
+    """Return the torch module of the encoder, and the width of the states of one direction.
+
+    RAISES: ValueError if there is no recurrent encoder with two directions.
+    """
     encode: EncoderModel | None = tok2vec.get_ref("encode") if tok2vec.has_ref("encode") else None
     shim = encode.shims[0] if encode is not None and encode.shims else None
     alternative = "For other models, use spacy.PretrainCharacters.v1, which predicts masked words."
     if encode is None or not isinstance(shim, TorchShim) or not isinstance(shim.module, RecurrentEncoder):
         raise ValueError(
-            f"spacy-bilstm.PretrainBiLM.v1 can't pretrain '{tok2vec.name}', which has no recurrent encoder. Use "
-            f"spacy-bilstm.Tok2Vec.v1 with spacy-bilstm.RecurrentEncoder.v1 as encode. {alternative}"
+            f"{objective} can't pretrain '{tok2vec.name}', which has no recurrent encoder. Use spacy-bilstm.Tok2Vec.v1 "
+            f"with spacy-bilstm.RecurrentEncoder.v1 as encode. {alternative}"
         )
-    n_scores = N_HASHES * n_buckets
     try:
-        module = BidirectionalLanguageModel(shim.module, maxout_pieces, hidden_size, n_scores)
+        return shim.module, get_state_width(shim.module)
     except ValueError as error:
-        raise ValueError(
-            "spacy-bilstm.PretrainBiLM.v1 can't pretrain this tok2vec, because a state of its encoder may have seen "
-            f"the word that it predicts. {error} {alternative}"
-        ) from error
-    return with_torch_encoder(
-        "neighbours", module, nI=encode.get_dim("nI"), nO=2 * n_scores, mixed_precision=shim.mixed_precision
-    )
-
-
-def _init(model: DocScoresModel, X: list[Doc] | None = None, Y: Floats2d | None = None) -> None:
-    model.layers[1].initialize(X)
-
-
-def _forward(model: DocScoresModel, X: list[Doc], is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], list[Doc]]]:
-    language_model: DocScoresModel = model.layers[1]
-    return language_model(X, is_train)
+        raise ValueError(f"{objective} can't pretrain this tok2vec. {error} {alternative}") from error

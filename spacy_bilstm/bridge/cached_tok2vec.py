@@ -110,6 +110,14 @@ def clear_cache(model: Model[Any, Any]) -> None:
     _find_cache(model).clear()
 
 
+def skips_whitespace(model: Tok2VecModel) -> bool:
+    """Return whether the encoder of a model reads only the tokens that are not whitespace.
+
+    model: any model of docs, such as `spacy-bilstm.Tok2Vec.v1`.
+    """
+    return model._func is forward_words
+
+
 def _find_cache(model: Model[Any, Any]) -> TypeCache:
     for node in model.walk():
         if _CACHE in node.attrs:

@@ -22,6 +22,7 @@ IDENTITY_ATTRS = frozenset((ORTH, LOWER, NORM, LEMMA))
 UNSEEN = numpy.uint64(1)
 """The identity that all unseen words share. No string has this hash."""
 _AUGMENTED = "spacy_bilstm_augmented"
+_WELL_KNOWN = 20  # contexts in raw text
 
 
 def mark_as_augmented(doc: Doc) -> None:
@@ -58,18 +59,38 @@ def draw_dropped_tokens(
     counted_words = words[numpy.repeat(is_counted, [len(doc) for doc in docs])]
     counts.add(counted_words, [len(doc) for doc in compress(docs, is_counted)])
     n_contexts = numpy.maximum(counts.count(words), 1)
+    strength = float(strength)  # The counts are bytes, and so would be their sum with an int.
     return numpy.random.random(len(words)) < strength / (strength + n_contexts)
 
 
-def replace_unseen(identities: Features, seen: BloomFilter, is_dropped: NDArray[numpy.bool_] | None) -> Features:
-    """Replace the identities of unseen and dropped words with `UNSEEN`.
+def find_well_known(words: Features, counts: ContextCounts) -> NDArray[numpy.bool_]:
+    """Find the words that pretraining knows well enough to keep their identity if annotation never has them.
+
+    Pretraining sees most words of a language once or twice, and learns nothing reliable about them. If they counted as
+    seen, they would keep these identities in prediction, and would not share that of unseen words.
+
+    words: hashes of the words. Shape `(n_words,)`.
+    counts: the context counts of the pretraining.
+    RETURNS: whether each word is well known. Shape `(n_words,)`.
+    """
+    return counts.count(words) >= _WELL_KNOWN
+
+
+def drop_identities(identities: Features, is_dropped: NDArray[numpy.bool_]) -> Features:
+    """Replace the identities of dropped words with `UNSEEN`.
+
+    identities: values of one identity attribute. Shape `(n_types,)`.
+    is_dropped: whether each identity is dropped. Shape `(n_types,)`.
+    RETURNS: the identities. Shape `(n_types,)`.
+    """
+    return numpy.where(is_dropped, UNSEEN, identities)
+
+
+def replace_unseen(identities: Features, seen: BloomFilter) -> Features:
+    """Replace the identities of unseen words with `UNSEEN`, for prediction.
 
     identities: values of one identity attribute. Shape `(n_types,)`.
     seen: the identities seen in training.
-    is_dropped: whether each identity is dropped, or None for prediction. Shape `(n_types,)`.
     RETURNS: the identities. Shape `(n_types,)`.
     """
-    is_known = contains_hashes(seen, identities)
-    if is_dropped is not None:
-        is_known &= ~is_dropped
-    return numpy.where(is_known, identities, UNSEEN)
+    return numpy.where(contains_hashes(seen, identities), identities, UNSEEN)

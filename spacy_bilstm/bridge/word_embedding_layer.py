@@ -106,18 +106,39 @@ def forward(
 
     RAISES: ValueError if the layer includes static vectors, and the docs' vocab has none or some of another width.
     """
+    return _run(model, X, model.attrs["dropout_rate"] if is_train else None)
+
+
+def begin_pretraining(
+    model: Tok2VecModel, X: list[Doc], counts: ContextCounts
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    """Embed docs of raw text as in training, but without dropout of features.
+
+    model: the layer. Of the docs' words, it adds only those that pretraining knows well to those that it has seen.
+    X: the docs.
+    counts: the context counts of this pretraining. Those of the layer do not change.
+    RETURNS: the vectors of the docs' tokens, and the callback of backpropagation.
+    RAISES: ValueError as for the layer itself.
+    """
+    return _run(model, X, 0.0, counts)
+
+
+def _run(
+    model: Tok2VecModel, X: list[Doc], dropout: float | None, pretraining_counts: ContextCounts | None = None
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    """Embed docs, in training if there is a rate of dropout."""
     shim = get_shim(model)
     lengths = [len(doc) for doc in X]
     weights: list[Tensor] = []
     inputs: dict[str, Any] = {"lengths": lengths}
     if any(lengths):
-        types, token_types = find_word_types(model, X, is_train)
+        types, token_types = find_word_types(model, X, dropout is not None, pretraining_counts)
         weights, inputs = _get_projection(model), inputs | _get_inputs(model, types)
         inputs["token_types"] = _to_tensor(token_types, shim.device)
     else:
         inputs["token_types"] = torch.zeros(0, dtype=torch.int64, device=shim.device)
-    if is_train:
-        output, torch_backprop = shim.begin_update(weights, output_dropout=model.attrs["dropout_rate"], **inputs)
+    if dropout is not None:
+        output, torch_backprop = shim.begin_update(weights, output_dropout=dropout, **inputs)
     else:
         output = shim.predict(*weights, **inputs)
 

@@ -15,8 +15,15 @@ from spacy.tokens import Doc
 from spacy.vectors import BaseVectors
 
 from .bloom_filter import add_hashes
+from .context_counts import ContextCounts
 from .features import Features, Indices, find_distinct, read_features
-from .identity_dropout import IDENTITY_ATTRS, draw_dropped_tokens, replace_unseen
+from .identity_dropout import (
+    IDENTITY_ATTRS,
+    draw_dropped_tokens,
+    drop_identities,
+    find_well_known,
+    replace_unseen,
+)
 from .model_types import Tok2VecModel
 from .static_vectors import check_width, get_key_attr, get_vectors
 
@@ -66,32 +73,43 @@ class WordTypes:
         )
 
 
-def find_word_types(model: Tok2VecModel, docs: Sequence[Doc], is_train: bool = False) -> tuple[WordTypes, Indices]:
+def find_word_types(
+    model: Tok2VecModel, docs: Sequence[Doc], is_train: bool = False, pretraining_counts: ContextCounts | None = None
+) -> tuple[WordTypes, Indices]:
     """Find the word types of docs.
 
     model: the layer that embeds them, as `with_word_types` makes it.
     docs: the docs, with at least one token.
     is_train: whether this is training. Then the layer adds the docs' words to those it has seen, and identity dropout
         applies: a type is then also distinguished by whether its identity is dropped.
+    pretraining_counts: the context counts of a pretraining, or None if this is none. In pretraining, these counts
+        replace those of the layer, and only well-known words are added to the seen ones: see `identity_dropout`.
     RETURNS: the types, and the type of each token, shape `(n_tokens,)`.
     RAISES: ValueError if the layer includes static vectors, and the docs' vocab has none or some of another width.
     """
     vectors = _get_vectors(model, docs)
     columns = _list_columns(model, vectors)
     features = read_features(docs, columns)
-    is_dropped = _draw_dropped_tokens(model, docs, columns, features) if is_train else None
+    words = _find_identity(columns, features) if is_train and model.attrs["identity_dropout"] else None
+    is_dropped = None
+    if words is not None:
+        counts: ContextCounts = model.attrs["familiarity"] if pretraining_counts is None else pretraining_counts
+        is_dropped = draw_dropped_tokens(docs, words, counts, model.attrs["identity_dropout"])
     if is_dropped is None:
         examples, token_types = find_distinct(features)
     else:
         examples, token_types = find_distinct(numpy.column_stack((features, is_dropped.astype("uint64"))))
         is_dropped = is_dropped[examples]
     values = dict(zip(columns, features[examples].T, strict=True))
-    if is_train:
-        _add_seen_words(model, values)
+    if is_train and model.attrs["seen"] is not None:
+        is_added = numpy.ones(len(examples), dtype=bool)
+        if pretraining_counts is not None and words is not None:
+            is_added = find_well_known(words[examples], pretraining_counts)
+        _add_seen_words(model, {attr: column[is_added] for attr, column in values.items()})
     types = WordTypes(
         docs,
         examples,
-        attrs=_replace_unseen(model, values, is_dropped),
+        attrs=_replace_unseen(model, values, is_train, is_dropped),
         orths=None if model.attrs["char_rows"] is None else values[ORTH],
         vector_keys=None if vectors is None else values[get_key_attr(vectors)],
         vectors=vectors,
@@ -117,19 +135,13 @@ def _list_columns(model: Tok2VecModel, vectors: BaseVectors | None) -> list[int]
     return list(dict.fromkeys(columns))
 
 
-def _draw_dropped_tokens(
-    model: Tok2VecModel, docs: Sequence[Doc], columns: list[int], features: Features
-) -> NDArray[numpy.bool_] | None:
+def _find_identity(columns: list[int], features: Features) -> Features | None:
+    """Return the first identity attribute of each token, or None if the layer reads none. Shape `(n_tokens,)`."""
     identities = [i for i, attr in enumerate(columns) if attr in IDENTITY_ATTRS]
-    strength: float = model.attrs["identity_dropout"]
-    if not strength or not identities:
-        return None
-    return draw_dropped_tokens(docs, features[:, identities[0]], model.attrs["familiarity"], strength)
+    return features[:, identities[0]] if identities else None
 
 
 def _add_seen_words(model: Tok2VecModel, values: dict[int, Features]) -> None:
-    if model.attrs["seen"] is None:
-        return
     if not model.attrs["seen"].flags.writeable:  # Loading a model leaves it read-only.
         model.attrs["seen"] = model.attrs["seen"].copy()
     for attr in IDENTITY_ATTRS.intersection(model.attrs["attrs"]):
@@ -137,12 +149,16 @@ def _add_seen_words(model: Tok2VecModel, values: dict[int, Features]) -> None:
 
 
 def _replace_unseen(
-    model: Tok2VecModel, values: dict[int, Features], is_dropped: NDArray[numpy.bool_] | None
+    model: Tok2VecModel, values: dict[int, Features], is_train: bool, is_dropped: NDArray[numpy.bool_] | None
 ) -> list[Features]:
+    """Replace the identities of dropped words in training, and of unseen words in prediction."""
     seen = model.attrs["seen"]
     attrs: list[int] = model.attrs["attrs"]
-    if seen is None:
+    if seen is None or (is_train and is_dropped is None):
         return [values[attr] for attr in attrs]
     return [
-        replace_unseen(values[attr], seen, is_dropped) if attr in IDENTITY_ATTRS else values[attr] for attr in attrs
+        (drop_identities(values[attr], is_dropped) if is_dropped is not None else replace_unseen(values[attr], seen))
+        if attr in IDENTITY_ATTRS
+        else values[attr]
+        for attr in attrs
     ]

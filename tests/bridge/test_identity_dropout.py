@@ -13,6 +13,8 @@ from spacy_bilstm.bridge.features import read_features
 from spacy_bilstm.bridge.identity_dropout import (
     UNSEEN,
     draw_dropped_tokens,
+    drop_identities,
+    find_well_known,
     is_augmented,
     mark_as_augmented,
     replace_unseen,
@@ -46,6 +48,16 @@ def test_rare_words_are_dropped_more_often_than_frequent_ones() -> None:
     assert 0.4 < word < 0.6  # One context each, so the probability is 1 / (1 + 1).
     assert the < 0.1
     assert of < 0.1
+
+
+@pytest.mark.parametrize("strength", [1, 1000])
+def test_a_strength_may_be_a_whole_number(strength: int) -> None:
+    docs = make_docs([[f"word{i}", "the", f"name{i}"] for i in range(300)])  # 255 contexts, the most that are counted
+    words = read_features(docs, [ORTH])[:, 0]
+    counts = ContextCounts()
+    draw_dropped_tokens(docs, words, counts, strength)
+    dropped = draw_dropped_tokens(docs, words, counts, strength).reshape(300, 3)[:, 1].mean()
+    assert dropped == pytest.approx(strength / (strength + 255), abs=0.06)
 
 
 @pytest.fixture
@@ -85,11 +97,16 @@ def test_unseen_words_share_one_identity_in_prediction() -> None:
     seen = make_bloom_filter()
     words = numpy.array([5, 6, 7], dtype="uint64")
     add_hashes(seen, words[:1])
-    assert replace_unseen(words, seen, None).tolist() == [5, UNSEEN, UNSEEN]
+    assert replace_unseen(words, seen).tolist() == [5, UNSEEN, UNSEEN]
 
 
 def test_dropped_words_count_as_unseen_in_training() -> None:
-    seen = make_bloom_filter()
     words = numpy.array([5, 6, 7], dtype="uint64")
-    add_hashes(seen, words)
-    assert replace_unseen(words, seen, numpy.array([False, True, False])).tolist() == [5, UNSEEN, 7]
+    assert drop_identities(words, numpy.array([False, True, False])).tolist() == [5, UNSEEN, 7]
+
+
+def test_pretraining_knows_words_of_many_contexts_well() -> None:
+    counts = ContextCounts()
+    draw(make_docs([["the", f"word{i}", "of"] for i in range(60)] + [["the", "word3", "of"]] * 60), counts)
+    words = numpy.array([VOCAB.strings.add(word) for word in ("the", "word3", "new")], dtype="uint64")
+    assert find_well_known(words, counts).tolist() == [True, False, False]
