@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import spacy
 import torch
 from spacy.cli._util import app
 from spacy.language import Language
 from spacy.util import registry
-from thinc.api import Config
+from thinc.api import Config, fix_random_seed
 from toy_corpus import write_docs
 from toy_pipelines import BILSTM, EMBED, LISTENER, MODELS
 from typer.testing import CliRunner, Result
@@ -18,13 +19,26 @@ from typer.testing import CliRunner, Result
 PIPES = ["tagger", "morphologizer", "parser", "ner", "spancat", "textcat_multilabel"]
 
 
+# A test's time depends on what else the machine does.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Make torch use one thread, which is fastest for small widths."""
+    """Make torch use one thread, here and in programs that tests start. It is fastest for small widths."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
     torch.set_num_threads(threads)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Make the result of a test independent of the tests before it."""
+    fix_random_seed(0)
 
 
 @pytest.fixture(scope="session")

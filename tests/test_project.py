@@ -1,9 +1,11 @@
 """The workflow in project.yml, the configs, and the commands and code of the README."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import spacy
 import srsly
 from spacy.cli._util import app
 from thinc.api import Config
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 from weasel.cli.run import check_rerun
 from weasel.util.config import load_project_config
 
@@ -118,7 +120,7 @@ def test_the_code_of_the_readme_runs() -> None:
     blocks = re.findall(r"<!-- runnable -->\n```python\n(.*?)```", README, flags=re.S)
     assert blocks
     for block in blocks:
-        subprocess.run([sys.executable, "-c", block], check=True, capture_output=True)
+        exec(compile(block, "<README>", "exec"), {"__name__": "__main__"})
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
@@ -127,10 +129,28 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert "<!-- test command -->" in (PROJECT / ".ci" / "run").read_text(encoding="utf8")
 
 
-def test_the_workflow_trains_evaluates_and_repeats_only_what_changed(project: Path) -> None:
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch, run_spacy: Callable[..., Result]) -> None:
+    """Make a project's commands run in this process. To start one with spaCy and torch takes seconds."""
+
+    def run(lines: list[str], *args: Any, **kwargs: Any) -> None:
+        for line in lines:
+            words = shlex.split(line)
+            if words[:3] == ["python", "-m", "spacy"]:
+                run_spacy(*words[3:])
+            else:
+                subprocess.run([sys.executable, *words[1:]], check=True)
+
+    monkeypatch.setattr("weasel.cli.run.run_commands", run)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_the_workflow_trains_evaluates_and_repeats_only_what_changed(
+    project: Path, run_spacy: Callable[..., Result]
+) -> None:
     shorten(project, 4)
     for command in ("convert", "train", "evaluate", "report"):
-        run_project(project, command)
+        run_spacy("project", "run", command, project)
     assert srsly.read_json(project / "metrics" / "sample_bilstm_0.json")["tag_acc"] > 0
     assert "Learning curves" in (project / "metrics" / "sample_bilstm_0.html").read_text(encoding="utf8")
     nlp = spacy.load(project / "training" / "sample_bilstm_0" / "model-best")

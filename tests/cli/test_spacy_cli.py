@@ -4,8 +4,6 @@ import importlib
 import itertools
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -376,9 +374,3 @@ def test_package_loads_on_gpu(
     nlp = importlib.import_module("en_toy_gpu").load()
     assert all(shim.device.type == "cuda" for shim in get_shims(nlp))
     assert get_tags(nlp) == tags
-
-
-def test_spacy_bilstm_is_a_command_of_spacy() -> None:
-    result = subprocess.run([sys.executable, "-m", "spacy", "bilstm", "--help"], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert "Recurrent encoders" in result.stdout

@@ -47,7 +47,7 @@ def get_expected_mask(example: Example) -> numpy.ndarray:
     return mask
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(references(), max_size=4), st.booleans())
 def test_masks_follow_get_aligned_ner(docs: list[Doc], merge: bool) -> None:
     """The masks agree with `get_aligned_ner`, for the same tokens and for others."""

@@ -18,8 +18,9 @@ SCORES = {
 }
 
 
-@pytest.mark.parametrize("encode", [BILSTM, GRU], ids=["BiLSTMEncoder", "RecurrentEncoder"])
-@pytest.mark.parametrize("listens", [True, False], ids=["listener", "standalone"])
+@pytest.mark.parametrize(
+    ("listens", "encode"), [(True, BILSTM), (False, GRU)], ids=["listener-BiLSTMEncoder", "standalone-RecurrentEncoder"]
+)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stock_component_learns(name: str, listens: bool, encode: dict) -> None:
     fix_random_seed(0)

@@ -53,8 +53,9 @@ def test_another_iso_code_of_a_language_is_accepted() -> None:
     assert make_config("deu", ["tagger"])["nlp"]["lang"] == "de"
 
 
-@pytest.mark.parametrize("with_vectors", [False, True])
-@pytest.mark.parametrize("pipeline", [*([pipe] for pipe in PIPES), PIPES], ids=",".join)
+@pytest.mark.parametrize(
+    ("pipeline", "with_vectors"), [*(([pipe], False) for pipe in PIPES), (PIPES, False), (PIPES, True)], ids=str
+)
 @pytest.mark.parametrize("optimize", NAMES)
 def test_fill_config_changes_nothing_and_every_component_listens_to_the_tok2vec(
     optimize: str, pipeline: list[str], with_vectors: bool, vectors: str
