@@ -2,6 +2,7 @@
 
 from thinc.api import Linear, chain, with_array, zero_init
 
+from ..bridge.arguments import check_whole_numbers
 from ..bridge.crf import resize, with_crf
 from ..bridge.model_types import CRFLayer, OutputLayer, Tok2VecModel, TokenScoresModel
 from ..nn.biluo import biluo_constraints, count_labels
@@ -23,6 +24,7 @@ def build_crf_tagger_v1(tok2vec: Tok2VecModel, nO: int | None = None) -> TokenSc
         `output_layer` and `crf`. Its attribute `resize_output` adds tags to it.
     RAISES: ValueError if no number of labels has nO tags, or if they are too many.
     """
+    check_whole_numbers("a CRF", nO=nO)
     if nO is not None:
         _count_labels(nO)
     width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None

@@ -4,6 +4,7 @@ import math
 
 from spacy.attrs import IDS, intify_attr
 
+from ..bridge.arguments import check_numbers, check_whole_numbers
 from ..bridge.model_types import Tok2VecModel
 from ..bridge.word_embedding_layer import with_word_types
 from ..nn.word_embedding import WordEmbedding
@@ -61,6 +62,18 @@ def build_word_embed_v1(
     RETURNS: the embedding, from docs to one array of shape `(len(doc), width)` each.
     RAISES: ValueError for an argument outside these ranges, for an unknown attribute, or if there is nothing to embed.
     """
+    check_whole_numbers(
+        "a word embedding",
+        width=width,
+        char_width=char_width,
+        char_embed_width=char_embed_width,
+        char_rows=char_rows,
+        max_chars=max_chars,
+        attr_width=attr_width,
+        maxout_pieces=maxout_pieces,
+        **{f"rows[{i}]": number for i, number in enumerate(rows)},
+    )
+    check_numbers("a word embedding", word_dropout=word_dropout, identity_dropout=identity_dropout)
     attr_ids = [_get_attr_id(attr) for attr in attrs]
     if len(rows) != len(attrs):
         raise ValueError(

@@ -1,5 +1,6 @@
 """The architectures of recurrent encoders, which encode token vectors in their context."""
 
+from ..bridge.arguments import check_numbers, check_whole_numbers
 from ..bridge.encoder_layer import with_torch_encoder
 from ..bridge.model_types import EncoderModel
 from ..nn.recurrent_encoder import RecurrentEncoder
@@ -59,6 +60,8 @@ def build_recurrent_encoder_v1(
     RETURNS: the encoder, from one array of shape `(length, nI)` per document to one of shape `(length, width)`.
     RAISES: ValueError for an argument outside these ranges.
     """
+    check_whole_numbers("a recurrent encoder", width=width, depth=depth, nI=nI)
+    check_numbers("a recurrent encoder", dropout=dropout, recurrent_dropout=recurrent_dropout)
     input_width = width if nI is None else nI
     _check_size(input_width, width, depth)
     module = RecurrentEncoder(

@@ -21,6 +21,7 @@ from thinc.layers.parametricattention_v2 import ParametricAttention_v2
 from thinc.layers.parametricattention_v2 import init as init_attention_layer
 from thinc.types import Floats2d, Ragged
 
+from ..bridge.arguments import check_whole_numbers
 from ..bridge.model_types import DocScoresModel, EncoderModel, OutputLayer, PoolingModel, Tok2VecModel
 from .limits import check_number_of_weights
 from .output_layer import copy_outputs
@@ -68,6 +69,7 @@ def build_textcat_v1(
 
 
 def _check_number_of_classes(nO: int | None, width: int) -> None:
+    check_whole_numbers("a text classifier", nO=nO)
     if nO is None:
         return
     if nO < 1:

@@ -1,5 +1,6 @@
 """The architecture that chains an embedding of words and an encoder of their context."""
 
+from ..bridge.arguments import check_whole_numbers
 from ..bridge.cached_tok2vec import with_type_cache
 from ..bridge.model_types import EncoderModel, Tok2VecModel
 
@@ -20,6 +21,7 @@ def build_tok2vec_v1(
     RETURNS: the model, from docs to one array of shape `(len(doc), nO)` each, with the references `embed` and `encode`.
     RAISES: ValueError if the encoder's input width is not the embedding's width, or if table_bytes is negative.
     """
+    check_whole_numbers("a tok2vec", table_bytes=table_bytes)
     if table_bytes < 0:
         raise ValueError(
             f"table_bytes is the memory for the cache of word types and can't be negative, but it is {table_bytes}. "

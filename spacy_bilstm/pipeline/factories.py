@@ -7,6 +7,7 @@ from spacy.language import Language
 from spacy.pipeline import Morphologizer, Tagger
 from spacy.pipeline.tok2vec import Tok2Vec
 
+from ..bridge.arguments import check_numbers
 from ..bridge.model_types import Tok2VecModel, TokenScoresModel
 from .defaults import TAGGER_MODEL, TOK2VEC_MODEL
 from .loading import SafeLoading
@@ -74,6 +75,7 @@ def make_bilstm_tagger(
     neg_prefix: the prefix of a negated tag in partial annotation.
     label_smoothing: the share of probability given to other tags in training, 0 <= label_smoothing < 1.
     RETURNS: the component.
+    RAISES: ValueError for an argument outside its range.
     """
     return BiLSTMTagger(
         nlp.vocab,
@@ -82,7 +84,7 @@ def make_bilstm_tagger(
         overwrite=overwrite,
         scorer=scorer,
         neg_prefix=neg_prefix,
-        label_smoothing=label_smoothing,
+        label_smoothing=_check_smoothing(name, label_smoothing),
     )
 
 
@@ -117,6 +119,7 @@ def make_bilstm_morphologizer(
     label_smoothing: the share of probability given to other labels in training, 0 <= label_smoothing < 1.
     scorer: the scoring method.
     RETURNS: the component.
+    RAISES: ValueError for an argument outside its range.
     """
     return BiLSTMMorphologizer(
         nlp.vocab,
@@ -124,6 +127,16 @@ def make_bilstm_morphologizer(
         name,
         overwrite=overwrite,
         extend=extend,
-        label_smoothing=label_smoothing,
+        label_smoothing=_check_smoothing(name, label_smoothing),
         scorer=scorer,
     )
+
+
+def _check_smoothing(name: str, label_smoothing: float) -> float:
+    check_numbers(f"'{name}'", label_smoothing=label_smoothing)
+    if not 0.0 <= label_smoothing < 1.0:
+        raise ValueError(
+            f"label_smoothing of '{name}' is a share of probability. Set it to at least 0 and below 1, not to "
+            f"{label_smoothing}."
+        )
+    return label_smoothing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import islice
@@ -14,6 +15,7 @@ from spacy.vocab import Vocab
 from thinc.api import Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
+from ..bridge.arguments import check_numbers
 from ..bridge.crf import (
     CRFLoss,
     Emissions,
@@ -77,9 +79,10 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         confidences, threshold, temperature, incorrect_spans_key, scorer: see `make_bilstm_ner`.
         RAISES: ValueError for a threshold or temperature outside its range.
         """
+        check_numbers(f"'{name}'", threshold=threshold, temperature=temperature)
         if not 0 <= threshold <= 1:
             raise ValueError(f"The threshold of '{name}' is a probability. Set it to 0..1 instead of {threshold}.")
-        if not temperature > 0:
+        if not 0 < temperature < math.inf:
             raise ValueError(f"The temperature of '{name}' divides scores. Set it above 0 instead of {temperature}.")
         self.vocab = vocab
         self.model = model

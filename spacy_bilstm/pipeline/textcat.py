@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from thinc.types import Floats2d
 
+from ..bridge.arguments import check_numbers
 from ..bridge.model_types import DocScoresModel
 from .defaults import TEXTCAT_MODEL, TEXTCAT_MULTILABEL_MODEL
 from .listeners import ListenerChecks
@@ -132,7 +133,9 @@ def make_bilstm_textcat(
     threshold: has no effect, because the label with the highest score is predicted. spaCy's component has it too.
     scorer: the scoring method.
     RETURNS: the component.
+    RAISES: ValueError for a threshold outside 0..1.
     """
+    _check_threshold(name, threshold)
     return BiLSTMTextCategorizer(nlp.vocab, model, name, threshold=threshold, scorer=scorer)
 
 
@@ -161,5 +164,13 @@ def make_bilstm_textcat_multilabel(
     threshold: the lowest score of a label that counts as predicted when the component is scored, 0 <= threshold <= 1.
     scorer: the scoring method.
     RETURNS: the component.
+    RAISES: ValueError for a threshold outside 0..1.
     """
+    _check_threshold(name, threshold)
     return BiLSTMMultiLabelTextCategorizer(nlp.vocab, model, name, threshold=threshold, scorer=scorer)
+
+
+def _check_threshold(name: str, threshold: float) -> None:
+    check_numbers(f"'{name}'", threshold=threshold)
+    if not 0.0 <= threshold <= 1.0:
+        raise ValueError(f"The threshold of '{name}' is a score. Set it to 0..1 instead of {threshold}.")

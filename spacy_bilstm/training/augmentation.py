@@ -11,6 +11,7 @@ from spacy.attrs import DEP, ENT_ID, ENT_IOB, ENT_KB_ID, ENT_TYPE, HEAD, LEMMA, 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from ..bridge.arguments import check_numbers, check_whole_numbers
 from ..bridge.identity_dropout import mark_as_augmented
 from ..bridge.soft_targets import forget_soft_labels
 from .pieces import split_example
@@ -74,6 +75,8 @@ def make_batch_augmented_v1(
     RETURNS: the batcher.
     RAISES: ValueError for an argument outside these ranges.
     """
+    check_numbers("a batcher", swap_entities=swap_entities, lower_case=lower_case)
+    check_whole_numbers("a batcher", max_sentences=max_sentences)
     for name, probability in (("swap_entities", swap_entities), ("lower_case", lower_case)):
         if not 0.0 <= probability <= 1.0:
             raise ValueError(f"{name} is a probability. Set it to a number from 0 to 1, not {probability}.")

@@ -6,6 +6,8 @@ from functools import partial
 from itertools import islice, repeat
 from typing import Any, TypeVar, cast
 
+from ..bridge.arguments import check_numbers, check_whole_numbers
+
 Item = TypeVar("Item")
 Batcher = Callable[[Iterable[Item]], Iterable[list[Item]]]
 
@@ -30,6 +32,8 @@ def make_batch_by_length_v1(
     RETURNS: the batcher.
     RAISES: ValueError for an argument outside these ranges.
     """
+    check_whole_numbers("a batcher", buffer=buffer)
+    check_numbers("a batcher", noise=noise)
     if buffer < 1:
         raise ValueError(f"buffer is {buffer}. Set it to the number of documents to sort at a time, at least 1.")
     if noise < 0:

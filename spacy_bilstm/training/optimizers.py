@@ -7,6 +7,7 @@ from thinc.api import Optimizer
 from thinc.backends import get_array_ops
 from thinc.types import FloatsXd, Generator
 
+from ..bridge.arguments import check_numbers
 from ..bridge.finite import is_finite
 
 Key = tuple[int, str]
@@ -115,14 +116,21 @@ def make_adam_v1(
 
     learn_rate: the learning rate, or a schedule of it.
     max_norm: largest global norm of a step's gradients over all parameters, > 0.
-    beta1, beta2: decay rates of the first and second moments, 0 <= beta < 1.
+    beta1, beta2: decay rates of the first and second moments, 0 < beta < 1.
     eps: term added to the denominator for numerical stability.
     L2: strength of the regularisation, >= 0.
     L2_is_weight_decay: whether to use decoupled weight decay, as in AdamW (Loshchilov and Hutter 2019).
     use_averages: whether to keep averages of the weights, which spaCy evaluates and saves.
     RETURNS: the optimizer.
-    RAISES: ValueError if `max_norm` is not positive.
+    RAISES: ValueError for an argument outside these ranges.
     """
+    check_numbers("spacy-bilstm.Adam.v1", max_norm=max_norm, beta1=beta1, beta2=beta2, eps=eps, L2=L2)
+    for name, beta in (("beta1", beta1), ("beta2", beta2)):
+        if not 0.0 < beta < 1.0:
+            raise ValueError(f"{name} of spacy-bilstm.Adam.v1 is a rate. Set it above 0 and below 1, not to {beta}.")
+    for name, value in (("eps", eps), ("L2", L2)):
+        if not 0.0 <= value < math.inf:
+            raise ValueError(f"{name} of spacy-bilstm.Adam.v1 must be at least 0 and finite, but is {value}.")
     return GlobalClipOptimizer(
         learn_rate,
         max_norm=max_norm,

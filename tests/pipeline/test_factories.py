@@ -158,3 +158,21 @@ def test_a_partial_config_changes_one_argument_of_the_default_model(name: str) -
     expected, actual = (x.config["components"][name]["model"] for x in (default, nlp))
     expected, actual = (x.get("tok2vec", x)["encode"] for x in (expected, actual))
     assert actual == expected | {"depth": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("bilstm_tagger", {"label_smoothing": 1.0}, "label_smoothing of 'bilstm_tagger' is a share of probability"),
+        ("bilstm_morphologizer", {"label_smoothing": "0.1"}, "label_smoothing of .* must be a number, but is '0.1'"),
+        ("bilstm_textcat", {"threshold": 2.0}, "threshold of 'bilstm_textcat' is a score. Set it to 0..1"),
+        ("bilstm_textcat_multilabel", {"threshold": -0.5}, "threshold of .* is a score"),
+        ("bilstm_ner", {"threshold": "1"}, "threshold of 'bilstm_ner' must be a number"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_can_not_be_stored_is_an_error_at_once(
+    name: str, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        spacy.blank("en").add_pipe(name, config=settings)

@@ -127,3 +127,10 @@ def test_a_learning_rate_that_is_not_finite_is_an_error() -> None:
     with pytest.raises(ValueError, match="learning rate is nan"):
         step(optimizer, weights, make_arrays())
     assert all(numpy.isfinite(weight).all() for weight in weights)
+
+
+@pytest.mark.parametrize("name", ["beta1", "beta2"])
+@pytest.mark.parametrize("value", [0.0, 1.0, float("nan")])
+def test_a_beta_that_makes_another_optimizer_of_adam_is_an_error(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} of spacy-bilstm.Adam.v1 is a rate. Set it above 0 and below 1"):
+        make(**{name: value})
