@@ -18,6 +18,7 @@ from thinc.types import Floats2d
 from torch import Tensor
 
 from .cache_key import ModelFingerprint, can_track_changes, get_weights
+from .checked_model import CheckedModel
 from .convert import split_documents, tensor_to_array
 from .features import Indices, hash_features
 from .fork import make_fork_safe
@@ -78,7 +79,7 @@ def with_type_cache(
     RETURNS: the layer.
     """
     plain: Tok2VecModel = chain(embed, encode)
-    return Model(
+    return CheckedModel(
         plain.name,
         forward_words if skip_whitespace else forward,
         init=plain.init,

@@ -57,3 +57,29 @@ def test_pretraining_lowers_the_loss_and_training_starts_from_the_pretrained_wei
     pretrained = get_weights(fresh.from_bytes(path.read_bytes()))
     assert get_distance(end, pretrained) == 0.0
     assert get_distance(start, pretrained, torch_only=True) > 0.01
+
+
+def test_weights_of_another_width_are_an_error_that_says_so(
+    config_path: Path, tmp_path: Path, run_spacy: Callable[..., Result]
+) -> None:
+    run_spacy("pretrain", config_path, tmp_path / "pretrained", "--pretraining.max_epochs=1")
+    path = tmp_path / "pretrained" / "model0.bin"
+    config = Config().from_disk(config_path, interpolate=False)
+    config["components"]["tok2vec"]["model"]["encode"] |= {"width": 2 * WIDTH, "nI": WIDTH}
+    config["components"]["bilstm_textcat"]["model"]["tok2vec"]["width"] = 2 * WIDTH
+    config.to_disk(config_path)
+    with pytest.raises(
+        ValueError, match=rf"'norm.bias' has the shape \({WIDTH},\), but the model's is.*spacy pretrain"
+    ):
+        run_spacy("train", config_path, f"--initialize.init_tok2vec={path}")
+
+
+def test_a_failed_load_of_weights_changes_nothing() -> None:
+    wide = {**TOK2VEC, "encode": TOK2VEC["encode"] | {"width": 2 * WIDTH, "nI": WIDTH}}
+    models = [spacy.blank("en").add_pipe("tok2vec", config={"model": model}).model for model in (TOK2VEC, wide)]
+    for model in models:
+        model.initialize(X=make_docs(Vocab(), 2))
+    before = models[1].to_bytes()
+    with pytest.raises(ValueError, match="The model has not changed"):
+        models[1].from_bytes(models[0].to_bytes())
+    assert models[1].to_bytes() == before
