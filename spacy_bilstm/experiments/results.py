@@ -132,7 +132,7 @@ class Comparison:
         content = {
             "experiment": self.experiment,
             "settings": self.settings,
-            "versions": _get_versions(),
+            "versions": get_versions(),
             "runs": [{"name": run.variant.name, **asdict(run)} for run in self.runs],
             "summary": [{"name": summary.variant.name, **asdict(summary)} for summary in all_summaries],
         }
@@ -155,13 +155,21 @@ def _read_runs(path: Path, experiment: str, settings: dict[str, Any]) -> list[Ru
         raise OtherSettingsError(
             f"{path} does not hold results of a comparison. Write to another file or move this one."
         ) from error
-    _check_same(path, "settings", settings_there, {"experiment": experiment, **settings})
+    check_same(path, "settings", settings_there, {"experiment": experiment, **settings})
     if runs:
-        _check_same(path, "versions", versions_there, _get_versions())
+        check_same(path, "versions", versions_there, get_versions())
     return runs
 
 
-def _check_same(path: Path, kind: str, there: dict[str, Any], now: dict[str, Any]) -> None:
+def check_same(path: Path, kind: str, there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Check that a file holds results of the present settings or versions.
+
+    path: the file.
+    kind: `"settings"` or `"versions"`, for the message.
+    there: those of the file.
+    now: the present ones.
+    RAISES: OtherSettingsError that lists the differences.
+    """
     differences = [
         f"{name}: {there.get(name)} there, {now.get(name)} now"
         for name in (*now, *(name for name in there if name not in now))
@@ -174,7 +182,8 @@ def _check_same(path: Path, kind: str, there: dict[str, Any], now: dict[str, Any
         )
 
 
-def _get_versions() -> dict[str, str]:
+def get_versions() -> dict[str, str]:
+    """Return the versions of the packages that results depend on, by name."""
     return {name: version(name) for name in _PACKAGES}
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from spacy_bilstm.experiments import ablation
 from spacy_bilstm.experiments.ablation import ROWS, Ablation, change_config, make_table, run_ablation, write_table
+from spacy_bilstm.experiments.results import OtherSettingsError, get_versions
 from spacy_bilstm.recipes import make_config
 
 EWT = Ablation("train.spacy", "dev.spacy")
@@ -38,7 +39,8 @@ def test_rows_that_change_a_missing_component_are_left_out() -> None:
 
 def test_trainings_in_the_store_are_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = tmp_path / "ablation.json"
-    store.write_text(json.dumps({"efficiency, 1000 steps": {"the recipe": {"0": {"ents_f": 0.5}}}}))
+    done = {"the recipe": {"0": {"ents_f": 0.5}}}
+    store.write_text(json.dumps({"versions": get_versions(), "efficiency, 1000 steps": done}))
     monkeypatch.setattr(ablation, "train_row", lambda row, seed, ablation: {"ents_f": 0.25})
     trained: list[tuple[str, int]] = []
     results = run_ablation(
@@ -46,7 +48,25 @@ def test_trainings_in_the_store_are_not_repeated(tmp_path: Path, monkeypatch: py
     )
     assert trained == [("no dropout", 0), ("the recipe", 1), ("no dropout", 1)]
     assert results["the recipe"] == {"0": {"ents_f": 0.5}, "1": {"ents_f": 0.25}}
-    assert json.loads(store.read_text()) == {"efficiency, 1000 steps": results}
+    assert json.loads(store.read_text()) == {"versions": get_versions(), "efficiency, 1000 steps": results}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"versions": {"spacy": "3.0.0"}, "efficiency, 1000 steps": {}}', "spacy: 3.0.0 there"),
+        ('{"efficiency, 1000 steps": {}}', "results of other versions"),
+        ("[1]", "does not hold results of an ablation"),
+        ("x", "does not hold results of an ablation"),
+    ],
+    ids=["other", "unknown", "a list", "no JSON"],
+)
+def test_a_store_of_other_versions_is_not_continued(tmp_path: Path, content: str, message: str) -> None:
+    store = tmp_path / "ablation.json"
+    store.write_text(content)
+    with pytest.raises(OtherSettingsError, match=message):
+        run_ablation(EWT, store, ["the recipe"], [0])
+    assert store.read_text() == content
 
 
 def test_the_table_has_means_and_standard_deviations() -> None:
