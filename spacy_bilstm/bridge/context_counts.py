@@ -32,6 +32,17 @@ class ContextCounts:
     def __reduce__(self) -> tuple[Any, ...]:
         return ContextCounts, ()
 
+    def get_state(self) -> dict[str, NDArray[numpy.uint8]]:
+        """Return the counts, to continue a training in another process."""
+        return {"counters": self._counters, "contexts": self._contexts}
+
+    def set_state(self, state: dict[str, NDArray[numpy.uint8]]) -> None:
+        """Set the counts.
+
+        state: what `get_state` returned.
+        """
+        self._counters[:], self._contexts[:] = state["counters"], state["contexts"]
+
     def add(self, words: Hashes, lengths: list[int]) -> None:
         """Count the contexts of words that are not counted yet.
 

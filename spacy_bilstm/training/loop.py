@@ -1,9 +1,9 @@
-"""spaCy's training loop without evaluation, for callers that act after each update."""
+"""spaCy's training loop, for callers that act after each step."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from spacy.language import Language
@@ -34,19 +34,35 @@ def iterate_updates(nlp: Language, batches: Iterable[Batch], settings: dict[str,
     settings: the result of `resolve_training_settings`.
     RETURNS: the examples of each update, after the update.
     """
-    updates = train_while_improving(
+    unlimited = settings | {"eval_frequency": sys.maxsize, "patience": 0, "max_steps": 0}
+    for batch, _, _ in iterate_steps(nlp, batches, unlimited, lambda: (0.0, {})):
+        yield batch
+
+
+def iterate_steps(
+    nlp: Language, batches: Iterable[Batch], settings: dict[str, Any], evaluate: Callable[[], tuple[float, Any]]
+) -> Iterator[tuple[list[Example], dict[str, Any], bool | None]]:
+    """Train an initialised pipeline with spaCy's own loop.
+
+    nlp: the pipeline.
+    batches: the batches to train on. Each is taken when the caller asks for the next step.
+    settings: the result of `resolve_training_settings`.
+    evaluate: returns the main score and the other scores of the pipeline.
+    RETURNS: for each step the batch, information about the training, and whether its score is the best so far; None if
+        it was not evaluated. See `spacy.training.loop.train_while_improving`.
+    """
+    steps: Iterator[tuple[list[Example], dict[str, Any], bool | None]] = train_while_improving(
         nlp,
         settings["optimizer"],
         iter(batches),
-        evaluate=lambda: (0.0, {}),
+        evaluate=evaluate,
         dropout=settings["dropout"],
-        eval_frequency=sys.maxsize,
+        eval_frequency=settings["eval_frequency"],
         accumulate_gradient=settings["accumulate_gradient"],
-        patience=0,
-        max_steps=0,  # no limit
+        patience=settings["patience"],
+        max_steps=settings["max_steps"],
         exclude=settings["frozen_components"],
         annotating_components=settings["annotating_components"],
         before_update=settings["before_update"],
     )
-    for batch, _, _ in updates:
-        yield batch
+    return steps

@@ -1,6 +1,7 @@
 """Adam with gradients clipped by their global norm."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from thinc.api import Optimizer
@@ -12,6 +13,18 @@ from ..bridge.finite import is_finite
 
 Key = tuple[int, str]
 Rate = float | list[float] | Generator
+
+
+class NotFiniteError(ValueError):
+    """The gradients of a step are NaN or infinite.
+
+    keys: the keys of the parameters with such gradients, as thinc passed them to the optimizer.
+    """
+
+    def __init__(self, message: str, keys: Sequence[Key]) -> None:
+        """Create the error with its message and the keys."""
+        super().__init__(message)
+        self.keys = list(keys)
 
 
 class GlobalClipOptimizer(Optimizer):
@@ -89,10 +102,11 @@ class GlobalClipOptimizer(Optimizer):
         if not_finite:
             steps = max(self.nr_update.get(key, 0) for key in gradients) + 1
             names = ", ".join(sorted({f"'{name}'" for _, name in not_finite}))
-            raise ValueError(
+            raise NotFiniteError(
                 f"Training diverged in step {steps}: the gradients of {names} are NaN or infinite. The weights have "
                 "not changed. Try a lower learning rate, a lower max_norm, or mixed_precision = false, and check the "
-                "training data and static vectors for values that are not finite."
+                "training data and static vectors for values that are not finite.",
+                not_finite,
             )
         return math.sqrt(sum(_sum_squares(gradient.astype("float64")) for gradient in gradients.values()))
 

@@ -62,6 +62,16 @@ def replace_directory(target: Path) -> Iterator[Path]:
         _swap(draft, target, draft.with_suffix(".old"))
 
 
+def recover_directory(target: Path) -> None:
+    """Move back the old content of a directory if a process was killed while `replace_directory` replaced it.
+
+    target: the directory. Drafts that killed processes have left next to it are removed.
+    """
+    target = _follow_links(target)
+    if target.parent.is_dir():
+        _clear_leftovers(target)
+
+
 def check_writable(target: Path) -> None:
     """Check that a file or a directory can be written to a path, without writing it.
 

@@ -69,3 +69,13 @@ def test_a_copy_is_empty() -> None:
     counts = ContextCounts()
     add(counts, [[1, 2]])
     assert pickle.loads(pickle.dumps(counts)).count(numpy.array([1], dtype="uint64")).tolist() == [0]
+
+
+def test_counts_continue_from_their_state() -> None:
+    counts, other = ContextCounts(), ContextCounts()
+    add(counts, [[1, 2, 3], [2, 2]])
+    other.set_state(pickle.loads(pickle.dumps(counts.get_state())))
+    for each in (counts, other):
+        add(each, [[1, 2, 3], [3, 2, 1]])
+    words = numpy.arange(1, 7, dtype="uint64")
+    assert (other.count(words) == counts.count(words)).all()

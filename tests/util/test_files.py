@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from spacy_bilstm.util.files import atomic_write, check_output_directory, check_writable, replace_directory
+from spacy_bilstm.util.files import (
+    atomic_write,
+    check_output_directory,
+    check_writable,
+    recover_directory,
+    replace_directory,
+)
 
 
 def write_file(target: Path, text: str) -> None:
@@ -316,3 +322,15 @@ def test_a_file_as_directory_is_refused(tmp_path: Path) -> None:
         check_output_directory(tmp_path / "file", force=True)
     with pytest.raises(OSError, match="can't be written"):
         check_output_directory(tmp_path / "file" / "out", force=True)
+
+
+def test_a_directory_is_recovered_from_a_process_that_was_killed(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    for suffix in ("old", "part"):
+        (tmp_path / f".out.{process.pid}-1.{suffix}").mkdir()
+        (tmp_path / f".out.{process.pid}-1.{suffix}" / "x").write_text(suffix)
+    recover_directory(tmp_path / "out")
+    assert read(tmp_path / "out") == "old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+    recover_directory(tmp_path / "missing" / "out")
