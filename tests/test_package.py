@@ -28,12 +28,29 @@ LAYERS: dict[str, set[str]] = {
     "distillation": {"annotation", "bridge", "pipeline", "recipes", "training", "util"},
     "evaluation": {"pipeline", "util"},
     "benchmarks": {"training", "bridge", "util"},
-    "experiments": {"benchmarks", "training", "pipeline", "architectures", "bridge", "nn", "recipes", "util"},
+    "experiments": {
+        "benchmarks",
+        "distillation",
+        "training",
+        "pipeline",
+        "architectures",
+        "bridge",
+        "nn",
+        "recipes",
+        "util",
+    },
 }
 LAYERS["cli"] = set(LAYERS)
 # The distributions that a package must not import.
 FORBIDDEN = {"nn": {"spacy", "thinc"}, "corpora": {"torch", "thinc"}}
-REGISTRIES = ("spacy_architectures", "spacy_factories", "spacy_scorers", "spacy_batchers", "spacy_readers", "thinc_optimizers")
+REGISTRIES = (
+    "spacy_architectures",
+    "spacy_factories",
+    "spacy_scorers",
+    "spacy_batchers",
+    "spacy_readers",
+    "thinc_optimizers",
+)
 
 
 def test_every_registered_name_is_a_documented_top_level_function() -> None:

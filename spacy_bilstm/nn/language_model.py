@@ -96,7 +96,7 @@ class BidirectionalLanguageModel(nn.Module):
         def run(packed: Tensor) -> Tensor:
             rate = self.recurrent_dropout if training else 0.0
             states: Tensor = layer.cell.run_packed(layer.rnn, packed, layout.batch_sizes, rate)
-            return states.unflatten(1, (2, -1))
+            return states.view(len(states), 2, -1)
 
         if states.dim() == 2:
             return run(states)

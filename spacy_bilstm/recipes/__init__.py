@@ -1,7 +1,7 @@
 """Training configs: `make_config` builds a complete one from a recipe.
 
 `base.cfg` is the part that all recipes share. `efficiency.cfg` and `accuracy.cfg` are the recipes. `gpu.cfg` and
-`vectors.cfg` change any recipe for a GPU and for static vectors.
+`vectors.cfg` change any recipe for a GPU and for static vectors. `pretraining.cfg` adds the settings of pretraining.
 """
 
 from __future__ import annotations
@@ -58,6 +58,26 @@ def make_config(
         _check_vectors(vectors)
         config["paths"]["vectors"] = vectors
     return _fill(config)
+
+
+def add_pretraining(config: Config, raw_text: str | None = None, weights: str | None = None) -> Config:
+    """Return a config with the settings of `spacy pretrain`.
+
+    `spacy train` needs them too, to load the pretrained weights.
+
+    config: a config of `make_config`. It is not modified.
+    raw_text: path of the raw text: JSONL with a `text` on each line, or a folder of such files; None for a path that
+        the command line gives as `--paths.raw_text`.
+    weights: path of the pretrained weights, such as `pretrained/model2.bin`, for `spacy train`; None before there are
+        any.
+    RETURNS: the config.
+    """
+    config = config.copy()
+    _override(config, _read("pretraining"))
+    config["paths"]["raw_text"] = raw_text
+    config["paths"]["init_tok2vec"] = weights
+    config["initialize"]["init_tok2vec"] = "${paths.init_tok2vec}"
+    return config
 
 
 def _read(name: str) -> Config:
