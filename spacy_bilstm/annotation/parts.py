@@ -9,10 +9,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..util.docbin import read_docs
+from .doc_bin import DocCollector, read_collected
 from .progress import PartsSummary, Progress, ProgressMeter
 from .records import BadRecord, Record
 from .storage import Storage
@@ -133,7 +133,7 @@ def write_parts(
                     meter.skip(share() if share is not None else None)
                     continue
                 start = time.perf_counter()
-                documents = DocBin(store_user_data=True)
+                documents = DocCollector()
                 n_words = _add_docs(documents, chunk.records, annotate(chunk.records))
                 info = PartInfo(
                     len(chunk.items),
@@ -163,10 +163,10 @@ def read_parts(directory: str | Path, vocab: Vocab | None = None) -> Iterator[Do
     if not store.is_complete():
         raise PartsError(f"{path} is not complete: it has no {MANIFEST} that says so. Continue the run that writes it.")
     for part in sorted(path.glob("part-*.spacy")):
-        yield from read_docs(part, vocab or Vocab())
+        yield from read_collected(part, vocab or Vocab())
 
 
-def _add_docs(documents: DocBin, records: Sequence[Record], docs: Iterable[Doc]) -> int:
+def _add_docs(documents: DocCollector, records: Sequence[Record], docs: Iterable[Doc]) -> int:
     """Add the Docs of records, and return their number of words."""
     n_words = 0
     waiting = iter(docs)
@@ -174,8 +174,7 @@ def _add_docs(documents: DocBin, records: Sequence[Record], docs: Iterable[Doc])
         doc = next(waiting, None)
         if doc is None:
             raise ValueError(f"`annotate` returned {n} Docs for {len(records)} records. Return one for each.")
-        doc.user_data["id"] = record.id
-        documents.add(doc)
+        documents.add(doc, record.id)
         n_words += len(doc)
     if next(waiting, None) is not None:
         raise ValueError(f"`annotate` returned more than {len(records)} Docs for {len(records)} records.")

@@ -16,7 +16,7 @@ class Progress:
     documents, words, bad: totals, those of earlier calls included; `bad` counts records that could not be annotated.
     share: share of the source that is done, from 0 to 1, or None if it is not known.
     seconds: time since this call began.
-    words_per_second: speed of this call.
+    words_per_second: speed of this call since it began to annotate.
     seconds_left: estimated time to the end, or None if it is not known.
     """
 
@@ -85,17 +85,19 @@ class ProgressMeter:
         info: the part.
         share: share of the source that is done now, if known.
         """
+        now = time.perf_counter()
+        if not self.new_documents:  # Loading pipelines and starting workers says nothing about the speed.
+            self._first_time = max(self._first_time, now - info.seconds)
         self._counts.add(info)
         self.new_documents += info.documents
         self.new_words += info.words
         if self._report is None:
             return
-        now = time.perf_counter()
         left = None
         if share is not None and share > self._first_share:
             left = max(0.0, (1 - share) / (share - self._first_share) * (now - self._first_time))
         seconds = now - self._start
-        speed = self.new_words / (now - self._first_time)
+        speed = self.new_words / max(now - self._first_time, 1e-9)
         counts = self._counts
         self._report(Progress(counts.documents, counts.words, counts.bad, share, seconds, speed, left))
 

@@ -3,6 +3,7 @@
 import typer
 from spacy.cli._util import app as spacy_app
 
+from .annotate import annotate
 from .benchmark import benchmark
 from .calibrate import calibrate
 from .compare import compare
@@ -12,6 +13,7 @@ from .init_config import init_config
 from .report import report
 
 app = typer.Typer(name="bilstm", help="Recurrent encoders for spaCy.", no_args_is_help=True, rich_markup_mode=None)
+app.command("annotate")(annotate)
 app.command("calibrate")(calibrate)
 app.command("corpus")(corpus)
 app.command("fetch", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(fetch)

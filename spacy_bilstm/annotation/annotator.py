@@ -1,0 +1,178 @@
+"""Load a pipeline and annotate the records of a part with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import spacy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import get_package_path, is_package
+from thinc.api import require_gpu
+
+from .records import BadRecord, Record
+from .store import PartInfo
+from .targets import WRITERS
+
+CONFIDENCES = "annotate_confidences"
+# What a memory zone allocates is freed after this many characters. A larger zone repeats less work for frequent words.
+_ZONE_CHARACTERS = 1_000_000
+
+
+@dataclass(frozen=True)
+class AnnotatorSettings:
+    """What determines the content of a part, besides its records.
+
+    model: path or name of the pipeline.
+    model_hash: its hash, from `hash_pipeline`. A worker on another machine must find the same pipeline.
+    format: `"parquet"`, `"jsonl"` or `"spacy"`.
+    text: whether to write the texts; `.spacy` files always have them.
+    confidences: whether to write the confidences of entities that a `bilstm_ner` predicts.
+    """
+
+    model: str
+    model_hash: str
+    format: str = "parquet"
+    text: bool = False
+    confidences: bool = False
+
+
+class Annotator:
+    """A loaded pipeline that annotates parts.
+
+    settings: the settings.
+    threads: threads that it computes on, >= 1.
+    gpu: whether to compute on a GPU.
+    """
+
+    def __init__(self, settings: AnnotatorSettings, threads: int = 1, gpu: bool = False) -> None:
+        if hash_pipeline(settings.model) != settings.model_hash:
+            raise ValueError(
+                f"The pipeline {settings.model} differs from the one that the run began with. "
+                "Install the same pipeline on each machine, and don't change it while the run goes on."
+            )
+        torch.set_num_threads(threads)
+        if gpu:
+            require_gpu()
+        self._settings = settings
+        self._nlp = spacy.load(settings.model)
+        self._confidences = _find_confidences(self._nlp, settings.confidences)
+
+    def make_part(
+        self, items: Sequence[Record | BadRecord], digest: str, last: bool, source_bytes: int
+    ) -> tuple[bytes, PartInfo]:
+        """Annotate the records of a part.
+
+        items: the records.
+        digest, last, source_bytes: as in `PartInfo`.
+        RETURNS: the content of the data file, and the facts about the part.
+        """
+        start = time.perf_counter()
+        writer = WRITERS[self._settings.format](self._settings.text, self._confidences)
+        bad = [item for item in items if isinstance(item, BadRecord)]
+        records: list[Record] = []
+        for item in items:
+            if isinstance(item, Record):
+                reason = self._find_problem(item)
+                if reason:
+                    bad.append(BadRecord(item.place, reason, item.id))
+                else:
+                    records.append(item)
+        n_documents = n_words = 0
+        for batch in _cut_zones(records):
+            with self._nlp.memory_zone():
+                annotated = self._annotate(batch, bad)
+                writer.add([record.id for record, _ in annotated], [doc for _, doc in annotated])
+                n_documents += len(annotated)
+                n_words += sum(len(doc) for _, doc in annotated)
+                del annotated
+        data = writer.to_bytes()
+        seconds = time.perf_counter() - start
+        info = PartInfo(len(items), n_documents, n_words, bad, digest, last, source_bytes, seconds)
+        return data, info
+
+    def _find_problem(self, record: Record) -> str:
+        if len(record.text) > self._nlp.max_length:
+            return (
+                f"the text has {len(record.text):,} characters, more than the pipeline's `max_length` of "
+                f"{self._nlp.max_length:,}"
+            )
+        return ""
+
+    def _annotate(self, records: Sequence[Record], bad: list[BadRecord]) -> list[tuple[Record, Doc]]:
+        """Return the records with their Docs, and add those that fail to the bad records."""
+        try:
+            docs = list(self._nlp.pipe(map(self._make_input, records)))
+            return list(zip(records, docs, strict=True))
+        except Exception as error:
+            failure = error
+        annotated: list[tuple[Record, Doc]] = []
+        failed: list[BadRecord] = []
+        for record in records:
+            try:
+                annotated.append((record, self._nlp(self._make_input(record))))
+            except Exception as error:
+                failed.append(BadRecord(record.place, f"{type(error).__name__}: {error}", record.id))
+        if len(records) > 1 and not annotated:  # Not the records are bad, but the pipeline.
+            raise failure
+        bad.extend(failed)
+        return annotated
+
+    def _make_input(self, record: Record) -> str | Doc:
+        """Return the text, or a Doc with the tokens that the source has."""
+        if record.doc is None:
+            return record.text
+        words = [token.text for token in record.doc]
+        spaces = [bool(token.whitespace_) for token in record.doc]
+        return Doc(self._nlp.vocab, words=words, spaces=spaces)
+
+
+def hash_pipeline(model: str) -> str:
+    """Return a digest of all files of a pipeline.
+
+    model: its path or the name of a package.
+    RETURNS: the digest.
+    RAISES: ValueError if there is no such pipeline.
+    """
+    path = get_package_path(model) if is_package(model) else Path(model)
+    if not path.is_dir():
+        raise ValueError(f"There is no pipeline {model}. Give a directory, or the name of an installed package.")
+    digest = blake2b(digest_size=16)
+    for file in sorted(path.rglob("*")):
+        if file.is_file() and file.suffix != ".pyc":
+            name, content = file.relative_to(path).as_posix().encode("utf8"), file.read_bytes()
+            for part in (name, content):
+                digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
+
+
+def _find_confidences(nlp: Language, wanted: bool) -> list[str]:
+    """Return the span groups that hold confidences, after turning confidences on if they are wanted."""
+    groups: list[str] = []
+    for _, pipe in nlp.pipeline:
+        settings: Any = getattr(pipe, "cfg", None)
+        if not isinstance(settings, dict) or "confidences" not in settings:
+            continue
+        if wanted and settings["confidences"] is None:
+            settings["confidences"] = CONFIDENCES
+        if settings["confidences"] is not None:
+            groups.append(settings["confidences"])
+    return groups
+
+
+def _cut_zones(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Cut the records into batches that each get a memory zone."""
+    start = n_characters = 0
+    for i, record in enumerate(records):
+        n_characters += len(record.text)
+        if n_characters >= _ZONE_CHARACTERS:
+            yield records[start : i + 1]
+            start, n_characters = i + 1, 0
+    if start < len(records):
+        yield records[start:]
