@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,6 +96,31 @@ class SafeLoading(TrainablePipe):
                 "false, and check static vectors for values that are not finite."
             )
         super().finish_update(sgd)
+
+    def check_scores(self, scores: Sequence[Any], sgd: Optimizer | None = None) -> None:
+        """Check the scores that the model has computed in training, before a loss is computed from them.
+
+        scores: arrays of scores.
+        sgd: the optimizer, which knows the number of the step, or None if it is called later.
+        RAISES: ValueError if a score is NaN or infinite.
+        """
+        if find_not_finite(("", array) for array in scores):
+            raise self.make_divergence_error(sgd)
+
+    def make_divergence_error(self, sgd: Optimizer | None = None) -> ValueError:
+        """Make the error for scores that are NaN or infinite.
+
+        sgd: the optimizer, which knows the number of the step, or None if it is called later.
+        RETURNS: the error. It names the component and its weights that are not finite.
+        """
+        step = f" in step {count_updates(self.model, sgd) + 1}" if sgd else ""
+        not_finite = find_not_finite(list_weights(self.model))
+        reason = f"the weights {_enumerate(not_finite)}" if not_finite else "the scores that its model computes"
+        return ValueError(
+            f"Training of the component '{self.name}' diverged{step}: {reason} are NaN or infinite. Train again from "
+            "the last model that was saved, with a lower learning rate, and check static vectors for values that are "
+            "not finite."
+        )
 
     def _check_weights(self) -> None:
         not_finite = find_not_finite(list_weights(self.model))

@@ -340,6 +340,7 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         """Learn from the gradients of a loss. RETURNS: the loss."""
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(docs)
+        self.check_scores(scores, sgd)
         loss = compute(Emissions.concatenate(self._crf, scores))
         add_gradients(self._crf, loss)
         backprop(loss.d_emissions)

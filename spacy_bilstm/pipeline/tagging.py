@@ -9,7 +9,7 @@ import numpy
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import NumpyOps
+from thinc.api import NumpyOps, Optimizer
 from thinc.types import Floats2d
 
 from ..bridge.convert import move_documents
@@ -45,6 +45,31 @@ class FastTagging(ListenerChecks):
         ends = numpy.cumsum([len(doc) for doc in docs])
         return [best[end - len(doc) : end] for doc, end in zip(docs, ends.tolist(), strict=True)]
 
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from examples.
+
+        examples: the examples.
+        drop: rate of dropout, 0 <= drop < 1.
+        sgd: the optimizer, or None to add up gradients for a later update.
+        losses: losses by component. This one's is added.
+        RETURNS: the losses.
+        RAISES: ValueError if a score is NaN or infinite.
+        """
+        try:
+            result: dict[str, float] = super().update(examples, drop=drop, sgd=sgd, losses=losses)
+        except ValueError as error:
+            if "[E940]" in str(error):  # spaCy's error for NaN does not name the component.
+                raise self.make_divergence_error(sgd) from error
+            raise
+        return result
+
     def get_loss(self, examples: Iterable[Example], scores: list[Floats2d]) -> tuple[float, list[Floats2d]]:
         """Compute the loss and its gradient.
 
@@ -54,8 +79,10 @@ class FastTagging(ListenerChecks):
         examples: the examples.
         scores: the model's output for their predicted docs.
         RETURNS: the loss, and the gradient of each array of scores.
-        RAISES: ValueError if soft targets have a label that the component does not have.
+        RAISES: ValueError if soft targets have a label that the component does not have, or if a score is NaN or
+            infinite.
         """
+        self.check_scores(scores)
         if isinstance(self.model.ops, NumpyOps):
             return self._compute_loss(list(examples), scores)
         # thinc computes the loss doc by doc, which took 60 % of a training on a GPU

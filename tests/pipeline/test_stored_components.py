@@ -249,3 +249,22 @@ def test_gradients_of_torch_modules_that_are_not_finite_are_an_error() -> None:
     parameter.grad[0, 0] = -INFINITY
     with pytest.raises(ValueError, match=f"step 1: the gradients of '{name}' of the layer 'recurrent_encoder'"):
         pipe.finish_update(sgd)
+
+
+@pytest.mark.parametrize("name", [NER, "bilstm_tagger", TEXTCAT])
+@pytest.mark.parametrize("value", [NAN, INFINITY])
+def test_scores_that_are_not_finite_are_an_error_that_names_component_and_weights(name: str, value: float) -> None:
+    pipe = make_trained_pipe(name)
+    layer = next(node for node in pipe.model.walk() if node.name == OUTPUTS[name])
+    layer.get_param("b")[0] = value
+    with pytest.raises(ValueError, match=f"component '{name}' diverged.*the weights 'b' of the layer '{layer.name}'"):
+        pipe.update(make_examples(pipe.vocab))
+
+
+def test_the_error_about_scores_names_the_step_if_the_optimizer_is_given() -> None:
+    pipe = make_trained_pipe(NER)
+    sgd = spacy.registry.get("optimizers", "Adam.v1")(0.01)
+    pipe.update(make_examples(pipe.vocab), sgd=sgd)
+    pipe.model.get_ref("output_layer").get_param("b")[0] = NAN
+    with pytest.raises(ValueError, match="diverged in step 2"):
+        pipe.update(make_examples(pipe.vocab), sgd=sgd)
