@@ -185,7 +185,7 @@ def get_error(call: Callable[[], Any]) -> str | None:
 
 
 def test_few_damaged_components(tmp_path: Path) -> None:
-    run_cases("models", lambda rng: check_damaged(rng, tmp_path), range(24))
+    run_cases("models", lambda rng: check_damaged(rng, tmp_path), range(16))
 
 
 @pytest.mark.slow

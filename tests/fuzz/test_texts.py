@@ -49,7 +49,7 @@ def check_entities(doc: Doc) -> None:
 
 
 def test_few_texts() -> None:
-    run_cases("texts", check_text, range(60))
+    run_cases("texts", check_text, range(40))
 
 
 @pytest.mark.slow
