@@ -13,6 +13,7 @@ from spacy_bilstm.nn.biluo import (
     biluo_tag,
     count_labels,
     count_tags,
+    max_over_labels,
     span_to_tags,
     split_tag,
     tags_at,
@@ -87,3 +88,10 @@ def test_spans_survive_their_tags() -> None:
 
 def test_unknown_tags_are_in_no_span() -> None:
     assert [values.tolist() for values in tags_to_spans(numpy.array([-1, -1]))] == [[], [], []]
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 3, 6, 7, 18])
+def test_the_highest_values_of_all_labels_are_found(n_labels: int) -> None:
+    values = torch.randn(5, count_tags(n_labels), generator=torch.Generator().manual_seed(n_labels))
+    expected = torch.stack([values[:, tags_at(position)].amax(1) for position in list(Position)[1:]], 1)
+    assert torch.equal(max_over_labels(values), expected)

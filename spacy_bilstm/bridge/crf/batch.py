@@ -45,7 +45,7 @@ class Emissions(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """A CRF and the emissions of a batch in torch, on the same device and in double precision.
+    """A CRF and the emissions of a batch in torch, on the same device.
 
     crf: the CRF, with the layer's parameters.
     emissions: scores of each token's tags, document after document. Shape `(n_tokens, n_tags)`.
@@ -61,20 +61,28 @@ class Batch:
     lengths: list[int]
 
     @classmethod
-    def read(cls, model: CRFLayer, emissions: Emissions, mask: Mask | None = None, temperature: float = 1.0) -> Batch:
+    def read(
+        cls,
+        model: CRFLayer,
+        emissions: Emissions,
+        mask: Mask | None = None,
+        temperature: float = 1.0,
+        dtype: torch.dtype | None = torch.float64,
+    ) -> Batch:
         """Prepare a batch.
 
         model: the CRF layer.
         emissions: the emissions.
         mask: tags that each token may have, or None for all. Shape `(n_tokens, n_tags)`.
         temperature: all scores are divided by it, > 0.
+        dtype: the type of the emissions, or None for that of the array. Results for documents have this type.
         RETURNS: the batch.
         """
         make_fork_safe()
         device = get_device(model.ops)
         return cls(
             _make_crf(model, device, temperature),
-            _divide(array_to_tensor(emissions.scores, device).double(), temperature),
+            _divide(array_to_tensor(emissions.scores, device, dtype), temperature),
             model.attrs["make_layout"](emissions.lengths, device),
             None if mask is None else array_to_tensor(cast(ArrayXd, mask), device),
             emissions.lengths,

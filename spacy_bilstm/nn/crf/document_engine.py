@@ -9,15 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..biluo import Position, biluo_tag, tags_at
 from ..layout import PackedLayout
 from .batch_engine import BatchEngine, BatchPosterior
-from .scores import ProbableSpans, Scores
+from .scores import Floats, ProbableSpans, ScoreArrays, Scores
 
-Floats = NDArray[numpy.float64]
 ProbableSpan = tuple[int, int, int, float]  # First token, token after the last one, label, probability.
 
 
@@ -30,7 +28,7 @@ class DocumentEngine:
     def __init__(self, scores: Scores, layout: PackedLayout) -> None:
         self.batch_engine = BatchEngine(scores, layout)
         arrays = (scores.emissions, scores.transitions, scores.start_transitions, scores.end_transitions)
-        self.document = DocumentScores(*(array.numpy() for array in arrays))
+        self.document = ScoreArrays(*(array.numpy() for array in arrays))
 
     def viterbi(self) -> tuple[Tensor, Tensor]:
         """Return the best tag sequence and its score."""
@@ -57,15 +55,6 @@ class DocumentEngine:
         return DocumentPosterior.build(self.document) or self.batch_engine.forward_backward()
 
 
-class DocumentScores(NamedTuple):
-    """The fields of `Scores` as arrays, for at least one token."""
-
-    emissions: Floats
-    transitions: Floats
-    start_transitions: Floats
-    end_transitions: Floats
-
-
 class DocumentPosterior:
     """The probabilities of tags and spans in one document. See `engine.Posterior`.
 
@@ -81,7 +70,7 @@ class DocumentPosterior:
         self.probabilities, self.transitions, self.ahead = probabilities, transitions, ahead
 
     @classmethod
-    def build(cls, scores: DocumentScores) -> DocumentPosterior | None:
+    def build(cls, scores: ScoreArrays) -> DocumentPosterior | None:
         """Run the forward-backward algorithm.
 
         scores: the scores.
@@ -172,7 +161,7 @@ class _Potentials(NamedTuple):
     score_range: float
 
     @classmethod
-    def build(cls, scores: DocumentScores) -> _Potentials | None:
+    def build(cls, scores: ScoreArrays) -> _Potentials | None:
         """Return None if scores are nan, or if all scores of a kind are -inf and so no tag sequence is allowed."""
         peaks = scores.emissions.max(1, keepdims=True)
         if not numpy.isfinite(peaks).all():

@@ -13,7 +13,7 @@ from .document_engine import DocumentEngine
 from .scores import ProbableSpans, Scores
 
 # The numbers of tags above which comparing all pairs of them takes longer than finding those that can be best, for a
-# batch and for a single document (`python -m spacy_bilstm.experiments.crf_timings engines`).
+# batch and for a single document.
 _MANY_TAGS = 49
 _MANY_TAGS_OF_ONE = 201
 

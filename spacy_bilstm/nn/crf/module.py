@@ -13,10 +13,15 @@ from ..layout import PackedLayout
 from .engine import Engine, Posterior, make_engine
 from .log_partition import compute_dtype, compute_log_partitions, pack_emissions
 from .pair_marginals import TagPairs, compute_tag_pairs
-from .scores import ProbableSpans, Scores
+from .scores import ProbableSpans, ScoreArrays, Scores
+from .segments import find_best_tags
 
 # Below this probability, a tag is impossible.
 _TINY = 1e-300
+
+
+# The number of tokens of a single document from which it is faster to look for segments of it.
+_MANY_TOKENS = 128
 
 
 class LinearChainCRF(nn.Module):
@@ -122,7 +127,10 @@ class LinearChainCRF(nn.Module):
             document's tag sequence, shape `(n_docs,)`.
         RAISES: ValueError if a document has no allowed tag sequence, or if shapes do not fit.
         """
-        tags, scores = self._make_engine(emissions, layout, mask).viterbi()
+        if self._prunes(emissions, layout):
+            tags, scores = self._decode_segments(emissions, layout, mask)
+        else:
+            tags, scores = self._make_engine(emissions, layout, mask).viterbi()
         _check_sequences(scores, emissions, layout)
         return tags, scores.to(emissions.dtype)
 
@@ -240,6 +248,19 @@ class LinearChainCRF(nn.Module):
 
     def _make_engine(self, emissions: Tensor, layout: PackedLayout, mask: Tensor | None) -> Engine:
         return make_engine(self.make_scores(emissions, layout, mask), layout)
+
+    def _prunes(self, emissions: Tensor, layout: PackedLayout) -> bool:
+        """Return whether it pays to leave out tokens that can't be in an entity."""
+        if not self.allows_only_biluo or self.n_tags == 1 or emissions.device.type != "cpu":
+            return False
+        return len(layout.order) > 1 or len(emissions) >= _MANY_TOKENS
+
+    def _decode_segments(self, emissions: Tensor, layout: PackedLayout, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        self._check_arguments(emissions, layout, mask)
+        allowed = emissions.detach() if mask is None else emissions.masked_fill(~mask, -math.inf)
+        scores = ScoreArrays(*(tensor.numpy() for tensor in (allowed, *self._mask_parameters())))
+        tags, values = find_best_tags(scores, layout)
+        return torch.from_numpy(tags), torch.from_numpy(values)
 
     def _compute_posterior(self, emissions: Tensor, layout: PackedLayout, mask: Tensor | None) -> Posterior:
         posterior = self._make_engine(emissions, layout, mask).forward_backward()

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy
+from numpy.typing import NDArray
 from torch import Tensor
+
+Bools = NDArray[numpy.bool_]
+Ints = NDArray[numpy.int64]
+Floats = NDArray[numpy.float64]
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,18 @@ class Scores:
     start_transitions: Tensor
     end_transitions: Tensor
     allow_only_biluo: bool = False
+
+
+class ScoreArrays(NamedTuple):
+    """Scores as in `Scores`, for at least one token in the caller's order.
+
+    emissions: float32 or float64. Shape `(n_tokens, n_tags)`.
+    """
+
+    emissions: NDArray[Any]
+    transitions: Floats
+    start_transitions: Floats
+    end_transitions: Floats
 
 
 class ProbableSpans(NamedTuple):
