@@ -29,6 +29,7 @@ LAYERS: dict[str, set[str]] = {
     "evaluation": {"pipeline", "util"},
     "benchmarks": {"training", "bridge", "util"},
     "experiments": {
+        "annotation",
         "benchmarks",
         "distillation",
         "training",

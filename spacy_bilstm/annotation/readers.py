@@ -21,6 +21,7 @@ from .source_files import SourceFile
 
 # A longer line or cell is a bad record, so that a file without line ends does not fill the memory.
 MAX_BYTES = 1 << 27
+_BUFFER_BYTES = 1 << 16
 _PARQUET_ROWS = 1024
 _DAMAGED = (EOFError, zlib.error, BadGzipFile, lzma.LZMAError)
 Items = Iterator[Record | BadRecord]
@@ -243,7 +244,9 @@ _READERS: dict[str, Callable[[OpenedFile], Items]] = {
 
 def _decompress(opened: OpenedFile) -> Any:
     compression = opened.file.compression
-    return opened.raw if compression is None else compr[compression](opened.raw, mode="rb")
+    if compression is None:
+        return io.BufferedReader(opened.raw, _BUFFER_BYTES)
+    return compr[compression](opened.raw, mode="rb")
 
 
 def _is_unicode(text: str) -> bool:

@@ -192,7 +192,7 @@ def make_schema() -> Any:
             ("spans", pa.list_(pa.struct(span))),
             ("cats", pa.map_(pa.string(), pa.float64())),
         ],
-        metadata={"spacy_bilstm.schema_version": str(SCHEMA_VERSION)},
+        metadata={"spacy-bilstm.schema_version": str(SCHEMA_VERSION)},
     )
 
 

@@ -98,7 +98,7 @@ def write_parquet(tmp_path: Path, ids: list[str | int], docs: list[Doc], text: b
     writer.add(ids, docs)
     (tmp_path / "a.parquet").write_bytes(writer.to_bytes())
     table = parquet.read_table(tmp_path / "a.parquet")
-    assert table.schema.metadata[b"spacy_bilstm.schema_version"] == str(SCHEMA_VERSION).encode()
+    assert table.schema.metadata[b"spacy-bilstm.schema_version"] == str(SCHEMA_VERSION).encode()
     return [row | {"cats": dict(row["cats"])} for row in table.to_pylist()]
 
 
