@@ -37,6 +37,7 @@ def test_the_printed_command_trains_all_components(
     command = shlex.split(result.output.splitlines()[-1])
     assert command[:5] == ["python", "-m", "spacy", "train", "my config.cfg"]
     arguments = [f"--training.{name}={value}" for name, value in SHORT_TRAINING.items()]
+    arguments.append("--components.tok2vec.model.encode.width=96")
     run_spacy(*command[3:], "--output", "trained", *arguments, "--training.logger.output_file=log.jsonl")
     untrained, early, late = srsly.read_jsonl("log.jsonl")
     assert late["losses"].keys() == {"tok2vec", *PIPES}

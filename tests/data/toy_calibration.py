@@ -33,7 +33,7 @@ def make_ambiguous_docs(vocab: Vocab) -> list[Doc]:
 def train(make: Callable[[Vocab], list[Doc]]) -> Language:
     """Train a shared tok2vec and an entity recogniser `ner` on docs."""
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encode = {"@architectures": "spacy-bilstm.BiLSTMEncoder.v1", "width": 16}
     embed = {"@architectures": "spacy.MultiHashEmbed.v2", "width": 16, "attrs": ["NORM"], "rows": [100]}
     tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed | {"include_static_vectors": False}}

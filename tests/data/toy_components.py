@@ -23,7 +23,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 
 def make_pipe(name: str) -> Any:
     """Return a component that is not initialised."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     model = make_tok2vec(BILSTM)
     if ARCHITECTURES[name]:
         model = ARCHITECTURES[name] | {"tok2vec": model}

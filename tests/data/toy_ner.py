@@ -12,14 +12,14 @@ from toy_pipelines import BILSTM, make_tok2vec
 
 MODEL = {"@architectures": "spacy-bilstm.CRFTagger.v1", "tok2vec": make_tok2vec(BILSTM)}
 KEY = "confident"
-TEXTS = ["", *(doc.text for doc in make_docs(spacy.blank("en").vocab, 12, seed=5)), "Anna", "\n"]
+TEXTS = ["", *(doc.text for doc in make_docs(spacy.blank("xx").vocab, 12, seed=5)), "Anna", "\n"]
 Entity = tuple[int, int, str]
 
 
 def make_nlp(**settings: Any) -> Language:
     """Make a pipeline of one small `bilstm_ner`."""
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("bilstm_ner", config={"model": MODEL, **settings})
     return nlp
 

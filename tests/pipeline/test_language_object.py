@@ -53,7 +53,7 @@ COPIES: dict[str, Callable[[Language, Path], Language]] = {
 def tagger_nlp() -> Language:
     """A trained tagger with an encoder of its own."""
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_stock_pipe(nlp, "tagger", make_tok2vec(BILSTM))
     overfit(nlp)
     return nlp

@@ -21,7 +21,7 @@ MODELS = {
 def nlp(request: pytest.FixtureRequest) -> Language:
     """Return a pipeline of a tok2vec and a component that listens to it."""
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(BILSTM)})
     nlp.add_pipe(request.param, config={"model": {"@architectures": MODELS[request.param], "tok2vec": LISTENER}})
     nlp.initialize(lambda: make_examples(nlp.vocab))

@@ -16,7 +16,7 @@ from spacy_bilstm.pipeline.tagging import is_linear
 
 
 def test_the_factory_says_what_it_assigns_and_how_it_is_scored() -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("bilstm_ner")
     meta = nlp.get_pipe_meta("bilstm_ner")
     assert meta.assigns == ["doc.ents", "token.ent_iob", "token.ent_type"]
@@ -30,7 +30,7 @@ def test_the_factory_says_what_it_assigns_and_how_it_is_scored() -> None:
 
 def test_the_default_model_overfits_few_sentences() -> None:
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("bilstm_ner")
     overfit(nlp, epochs=5, learn_rate=0.002)
     assert nlp.evaluate(make_examples(nlp.vocab))["ents_f"] > 0.98
@@ -67,7 +67,7 @@ def test_entities_of_one_to_four_tokens_are_learned() -> None:
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_listening_component_learns_and_predicts_the_same_after_replace_listeners(replace: bool) -> None:
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("bilstm_tok2vec", config={"model": make_tok2vec(BILSTM)})
     nlp.add_pipe("bilstm_ner", config={"model": MODEL | {"tok2vec": LISTENER}, "confidences": KEY})
     overfit(nlp)
@@ -85,7 +85,7 @@ def test_a_listening_component_learns_and_predicts_the_same_after_replace_listen
 
 def test_the_component_learns_on_a_frozen_tok2vec_that_annotates() -> None:
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("bilstm_tok2vec", config={"model": make_tok2vec(BILSTM)})
     nlp.add_pipe("bilstm_ner", config={"model": MODEL | {"tok2vec": LISTENER}})
     optimizer = nlp.initialize(lambda: make_examples(nlp.vocab))
@@ -153,14 +153,14 @@ def renamed(nlp: Language) -> Language:
 
 def test_an_entity_whose_label_the_vocab_of_its_doc_lacks_is_an_error(renamed: Language) -> None:
     """As in spaCy's `ner`, which raises E084."""
-    docs = [spacy.blank("en").make_doc("b a b"), spacy.blank("en").make_doc("Anna")]
+    docs = [spacy.blank("xx").make_doc("b a b"), spacy.blank("en").make_doc("Anna")]
     with pytest.raises(ValueError, match=r"the label 'HERO' in the doc 'Anna'.*another pipeline.*E084"):
         list(renamed.get_pipe("bilstm_ner").pipe(docs, batch_size=2))
     assert not any(doc.has_annotation("ENT_IOB") for doc in docs)
 
 
 def test_a_doc_of_another_vocab_that_has_the_labels_is_annotated(renamed: Language) -> None:
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     other.vocab.strings.add("HERO")
     doc = renamed.get_pipe("bilstm_ner")(other.make_doc("Anna"))
     assert [ent.label_ for ent in doc.ents] == ["HERO"]

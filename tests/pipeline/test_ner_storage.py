@@ -36,7 +36,7 @@ def test_stored_pickled_and_copied_pipelines_predict_the_same(load: Callable[...
     for other in loaded:
         assert [(get_ents(doc), get_scores(doc)) for doc in other.pipe(TEXTS)] == expected
         assert other.get_pipe("bilstm_ner").cfg == nlp.get_pipe("bilstm_ner").cfg
-    sourced = spacy.blank("en")
+    sourced = spacy.blank("xx")
     sourced.add_pipe("bilstm_ner", source=loaded[0])
     assert [get_ents(doc) for doc in sourced.pipe(TEXTS)] == [ents for ents, _ in expected]
 
@@ -69,7 +69,7 @@ def test_a_failed_load_changes_nothing(nlp: Language, tmp_path: Path) -> None:
 
 def test_init_labels_and_train_work_from_a_config(tmp_path: Path, corpus: Path, run_spacy: Callable[..., Any]) -> None:
     """Training takes parameter averages."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("bilstm_tok2vec", name="tok2vec", config={"model": make_tok2vec(BILSTM)})
     nlp.add_pipe("bilstm_ner", name="ner", config={"model": MODEL | {"tok2vec": LISTENER}, "confidences": KEY})
     config = Config(nlp.config)

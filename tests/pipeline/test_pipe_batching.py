@@ -42,7 +42,7 @@ def test_all_components_on_a_shared_encoder_are_independent_of_the_batch(trained
 @pytest.mark.parametrize("encode", [GRU, DEEP], ids=["GRU", "deep"])
 def test_components_on_other_encoders_are_independent_of_the_batch(encode: dict) -> None:
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(encode) | {"embed": EMBED}})
     for name in ("tagger", "ner"):
         add_stock_pipe(nlp, name, LISTENER)
@@ -52,7 +52,7 @@ def test_components_on_other_encoders_are_independent_of_the_batch(encode: dict)
 
 def test_the_torch_encoder_of_spacy_depends_on_the_batch() -> None:
     """`spacy.TorchBiLSTMEncoder.v1` reads the padding of shorter docs."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encode = {"@architectures": "spacy.TorchBiLSTMEncoder.v1", "width": WIDTH, "depth": 1, "dropout": 0.0}
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(encode)})
     add_stock_pipe(nlp, "tagger", LISTENER)

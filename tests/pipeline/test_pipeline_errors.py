@@ -53,7 +53,7 @@ def test_a_bad_argument_of_an_encoder_is_an_error_that_names_it(
     if architecture == BILSTM_NAME and not arguments.keys() <= {"width", "depth", "merge", "dropout"}:
         message = "unexpected argument"  # spaCy's validation of the config.
     encode = {"@architectures": architecture, "width": WIDTH} | arguments
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     with pytest.raises(ValueError, match=re.escape(message)) as info:
         nlp.add_pipe("tok2vec", config={"model": make_tok2vec(encode)})
     assert next(iter(arguments)) in str(info.value)
@@ -62,7 +62,7 @@ def test_a_bad_argument_of_an_encoder_is_an_error_that_names_it(
 
 @pytest.mark.parametrize("architecture", [BILSTM_NAME, RECURRENT_NAME])
 def test_different_widths_of_embedding_and_encoder_are_an_error(architecture: str) -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encode = {"@architectures": architecture, "width": 96}
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(encode, embed_width=64)})
     add_stock_pipe(nlp, "tagger", LISTENER | {"width": 96})
@@ -71,7 +71,7 @@ def test_different_widths_of_embedding_and_encoder_are_an_error(architecture: st
 
 
 def test_the_fix_for_different_widths_works() -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encode = {"@architectures": RECURRENT_NAME, "width": 96, "nI": 64}
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(encode, embed_width=64)})
     nlp.initialize(lambda: make_examples(nlp.vocab))
@@ -80,7 +80,7 @@ def test_the_fix_for_different_widths_works() -> None:
 
 def make_nlp(width: int = WIDTH) -> Language:
     """Return an untrained pipeline of three of our components, each with an encoder of its own."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("bilstm_tok2vec", config={"model": make_tok2vec(BILSTM | {"width": width}, width)})
     for name in ("bilstm_tagger", "bilstm_morphologizer"):
         tok2vec = make_tok2vec(BILSTM | {"width": width}, width)
@@ -217,7 +217,7 @@ def test_a_bad_model_of_a_later_component_does_not_change_earlier_ones(nlp: Lang
 
 @pytest.mark.parametrize("kind", ["truncated weights", "torch.save", "old pickle"])
 def test_bad_weights_of_our_encoder_are_an_error_of_a_stock_component_too(kind: str, tmp_path: Path) -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(BILSTM)})
     nlp.initialize()
     nlp.to_disk(tmp_path)
@@ -239,7 +239,7 @@ def test_weights_that_begin_like_a_pickle_are_loaded(nlp: Language) -> None:
 
 
 def test_default_models_are_loaded_as_they_were_saved(tmp_path: Path) -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for name in FACTORIES:
         nlp.add_pipe(name)
     nlp.initialize(lambda: make_examples(nlp.vocab))

@@ -24,7 +24,7 @@ SCORES = {
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stock_component_learns(name: str, listens: bool, encode: dict) -> None:
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     if listens:
         nlp.add_pipe("tok2vec", config={"model": make_tok2vec(encode)})
     add_stock_pipe(nlp, name, LISTENER if listens else make_tok2vec(encode))

@@ -17,7 +17,7 @@ from spacy_bilstm.pipeline.tagging import FastTagging, is_linear
 
 def make_nlp(name: str, **settings: Any) -> Language:
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     config: dict[str, Any] = {"@architectures": "spacy.Tagger.v2", "tok2vec": make_tok2vec(BILSTM)}
     nlp.add_pipe(name, config={"model": config, **settings})
     return nlp

@@ -19,7 +19,7 @@ SMALL = {"model": {"tok2vec": make_tok2vec(BILSTM)}}
 def make_nlp(name: str, config: dict[str, Any] | None = None) -> Language:
     """Return a pipeline with one of our components, by default with a small model."""
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(name, config=SMALL if config is None else config)
     return nlp
 
@@ -31,7 +31,7 @@ def get_accuracy(nlp: Language) -> float:
 
 @pytest.mark.parametrize("name", STOCK)
 def test_the_factory_equals_that_of_spacy_except_for_the_model(name: str) -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for factory in (name, STOCK[name]):
         nlp.add_pipe(factory)
     ours, stock = (nlp.get_pipe_meta(factory) for factory in (name, STOCK[name]))
@@ -45,7 +45,7 @@ def test_the_factory_equals_that_of_spacy_except_for_the_model(name: str) -> Non
 
 @pytest.mark.parametrize("name", STOCK)
 def test_analyze_pipes_finds_no_problem(name: str) -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     assert nlp.add_pipe(name).is_trainable
     assert not any(nlp.analyze_pipes()["problems"].values())
 
@@ -74,7 +74,7 @@ def test_the_default_model_predicts_the_same_after_loading(default_nlp: Language
 @pytest.mark.parametrize("name", STOCK)
 def test_a_listener_learns_and_trains_its_tok2vec(name: str) -> None:
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": make_tok2vec(BILSTM)})
     nlp.add_pipe(name, config={"model": {"tok2vec": LISTENER}})
     optimizer = overfit(nlp, epochs=4)
