@@ -48,6 +48,7 @@ from .listeners import ListenerChecks
 from .ner_loss import Annotation
 from .ner_scorer import score_ner
 from .tagging import is_linear
+from .words import skip_whitespace
 
 Parse = tuple[float, list[Span]]
 
@@ -179,10 +180,11 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         """
         docs = list(docs)
         tokens = Tokens.read(docs)
-        emissions = self._compute_emissions(docs)
-        allowed = find_allowed_tags(tokens, self._label_hashes)
+        words = skip_whitespace(tokens, self._compute_emissions(docs), self.model, self._crf)
+        allowed = find_allowed_tags(words.tokens, self._label_hashes)
         find = self._find_probable_spans if self.cfg["threshold"] else self._find_best_analysis
-        spans, probabilities = find(tokens, emissions, allowed)
+        spans, probabilities = find(words.tokens, words.emissions, allowed)
+        spans = words.restore(spans)
         is_new = ~tokens.is_preset[spans.starts]
         return PredictedEntities(tokens, spans.select(is_new), None if probabilities is None else probabilities[is_new])
 
@@ -231,13 +233,13 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         RAISES: ValueError if k is below 1 or the model is not initialised.
         """
         docs = list(docs)
-        allowed = find_allowed_tags(Tokens.read(docs), self._label_hashes)
-        emissions = self._compute_emissions(docs)
+        words = skip_whitespace(Tokens.read(docs), self._compute_emissions(docs), self.model, self._crf)
+        allowed, emissions = find_allowed_tags(words.tokens, self._label_hashes), words.emissions
         tags, probabilities = decode_k_best(self._crf, emissions, k, allowed, self.cfg["temperature"])
-        by_rank = [make_doc_spans(docs, Spans.from_tags(sequence), self.labels) for sequence in tags]
+        by_rank = [make_doc_spans(docs, words.restore(Spans.from_tags(sequence)), self.labels) for sequence in tags]
         parses: list[list[Parse]] = []
         for i, start in enumerate(find_doc_starts(emissions.lengths)):
-            n_parses = int((tags[:, start] >= 0).sum()) if len(docs[i]) else 1
+            n_parses = int((tags[:, start] >= 0).sum()) if emissions.lengths[i] else 1
             foreign = [entity for entity in docs[i].ents if entity.label_ not in self.labels]
             spans = [sorted(of_all[i] + foreign) for of_all in by_rank[:n_parses]]
             parses.append(list(zip(probabilities[i].tolist(), spans, strict=False)))

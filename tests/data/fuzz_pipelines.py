@@ -33,16 +33,17 @@ TAGGER = {"@architectures": "spacy.Tagger.v2", "tok2vec": LISTENER}
 TEXTCAT = {"@architectures": "spacy-bilstm.TextCat.v1", "exclusive_classes": True, "pooling": "attention"}
 
 
-def make_pipeline(pipes: list[str], lang: str = "en", **ner: Any) -> Language:
+def make_pipeline(pipes: list[str], lang: str = "en", skip_whitespace: bool = True, **ner: Any) -> Language:
     """Make a pipeline of components that share a tok2vec.
 
     pipes: the factories, such as `"bilstm_ner"`.
     lang: the language.
+    skip_whitespace: whether the encoder skips whitespace.
     ner: settings of `bilstm_ner`.
     """
     fix_random_seed(0)
     nlp = spacy.blank(lang)
-    nlp.add_pipe("bilstm_tok2vec", config={"model": TOK2VEC})
+    nlp.add_pipe("bilstm_tok2vec", config={"model": TOK2VEC | {"skip_whitespace": skip_whitespace}})
     configs: dict[str, dict[str, Any]] = {
         "bilstm_ner": {"model": CRF, **ner},
         "bilstm_tagger": {"model": TAGGER},
