@@ -23,9 +23,10 @@ class CheckedModel(Model[InT, OutT]):
         except Exception as error:
             problem = str(error).rstrip(".")
             raise ValueError(
-                f"Can't load stored weights into the model '{self.name}': {problem}. The model has not changed. Use a "
-                "config with the same widths, rows and layers as the one that the weights were trained with: weights "
-                "from `spacy pretrain` fit the tok2vec of its config only."
+                f"Can't load stored weights into the model '{self.name}': {problem}. The model has not changed. "
+                "If the file is damaged, copy it again from its source. Otherwise, use a config with the same widths, "
+                "rows and layers as the one that the weights were trained with: weights from `spacy pretrain` fit the "
+                "tok2vec of its config only."
             ) from error
         super().from_bytes(bytes_data)
         return self
