@@ -57,7 +57,7 @@ class Checkpoints:
         """
         with atomic_write(self._complete) as draft:
             draft.write_text(json.dumps(summary), encoding="utf8")
-        for path in self._list_states():
+        for path in [*self._list_states(), *self._list_drafts()]:
             path.unlink()
 
     def write(self, n_steps: int, state: dict[str, Any]) -> None:
@@ -90,11 +90,15 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove everything about the training."""
-        for path in [*self._list_states(), self._complete, self._description, *self._directory.glob(".*.part")]:
+        for path in [*self._list_states(), self._complete, self._description, *self._list_drafts()]:
             path.unlink(missing_ok=True)
 
     def _list_states(self) -> list[Path]:
         return sorted(self._directory.glob("step-*.msgpack"))
+
+    def _list_drafts(self) -> list[Path]:
+        """List what processes that were killed have left."""
+        return list(self._directory.glob(".*.part"))
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy
 import srsly
 from spacy.language import Language
+from spacy.pipeline._edit_tree_internals.edit_trees import EditTrees
+from spacy.pipeline.edit_tree_lemmatizer import EditTreeLemmatizer
 from thinc.api import Model, Optimizer, get_current_ops
 from thinc.shims.shim import Shim
 from thinc.util import is_xp_array
@@ -16,6 +18,7 @@ from ..bridge.context_counts import ContextCounts
 from .optimizers import Key
 
 _SEPARATOR = "\t"
+_EXCLUDED = ["vocab", "model"]
 
 
 def get_trained_models(nlp: Language, frozen: Sequence[str]) -> dict[str, Model[Any, Any]]:
@@ -29,6 +32,34 @@ def get_trained_models(nlp: Language, frozen: Sequence[str]) -> dict[str, Model[
         for name, component in nlp.pipeline
         if name not in frozen and isinstance(model := getattr(component, "model", None), Model)
     }
+
+
+def get_components_state(nlp: Language, names: Iterable[str]) -> dict[str, bytes]:
+    """Return the state of components without their models, such as the trees that a lemmatizer adds in training.
+
+    nlp: the pipeline.
+    names: the names of the components.
+    RETURNS: the state of each, as it is serialized.
+    """
+    return {name: _get_component(nlp, name).to_bytes(exclude=_EXCLUDED) for name in names}
+
+
+def set_components_state(nlp: Language, state: dict[str, bytes]) -> None:
+    """Set the state of components that were initialised from the same config, where it is another one.
+
+    nlp: the pipeline.
+    state: what `get_components_state` returned.
+    """
+    for name, before in state.items():
+        component = _get_component(nlp, name)
+        if component.to_bytes(exclude=_EXCLUDED) != before:
+            if isinstance(component, EditTreeLemmatizer):
+                component.trees = EditTrees(nlp.vocab.strings)  # Loading adds trees to those that are there.
+            component.from_bytes(before, exclude=_EXCLUDED)
+
+
+def _get_component(nlp: Language, name: str) -> Any:
+    return nlp.get_pipe(name)
 
 
 def find_parameters(models: dict[str, Model[Any, Any]]) -> Iterator[tuple[str, str, Key, Any]]:

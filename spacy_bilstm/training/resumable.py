@@ -33,9 +33,11 @@ from .checkpoints import CheckpointError, Checkpoints, check_inputs, describe_in
 from .divergence import check_finite, explain_error
 from .loop import iterate_steps, resolve_training_settings
 from .pipeline_state import (
+    get_components_state,
     get_models_state,
     get_optimizer_state,
     get_trained_models,
+    set_components_state,
     set_models_state,
     set_optimizer_state,
 )
@@ -305,6 +307,7 @@ class _Training:
             "batches": self._batches.get_record(),
             "evaluations": self._evaluations,
             "losses": dict(info["losses"]),
+            "components": get_components_state(self._nlp, self._models),
             "models": get_models_state(self._models),
             "optimizer": get_optimizer_state(self._optimizer, self._models),
             "strings": list(self._nlp.vocab.strings),
@@ -315,6 +318,7 @@ class _Training:
         assert self._state is not None
         for string in self._state["strings"]:
             self._nlp.vocab.strings.add(string)
+        set_components_state(self._nlp, self._state["components"])
         set_models_state(self._models, self._state["models"])
         set_optimizer_state(self._optimizer, self._models, self._state["optimizer"])
         set_random_states(self._state["random"])

@@ -62,8 +62,8 @@ def make_our_config(corpus: Path, **training: Any) -> Config:
     model = config["components"]["tok2vec"]["model"]
     model["embed"] |= {"width": WIDTH, "attr_width": WIDTH, "char_width": WIDTH}
     model["encode"]["width"] = WIDTH
-    config["training"] |= {"max_steps": 13, "patience": 0, "eval_frequency": 4} | training
-    config["training"]["batcher"]["batcher"]["size"] = 60
+    config["training"] |= {"max_steps": 10, "patience": 0, "eval_frequency": 4} | training
+    config["training"]["batcher"]["batcher"]["size"] = 40
     config["training"]["before_update"] = {"@callbacks": "toy_stop.v1"}
     return config
 
@@ -89,7 +89,7 @@ def make_stock_config(parts: Path, **training: Any) -> Config:
         "seed": 1,
         "gpu_allocator": None,
         "max_epochs": -1,
-        "max_steps": 13,
+        "max_steps": 10,
         "eval_frequency": 4,
         "accumulate_gradient": 2,
         "frozen_components": ["tagger"],
@@ -143,9 +143,9 @@ def write_stock_parts(directory: Path) -> Path:
     return directory
 
 
-def write_corpus(directory: Path, n: int = 20) -> Path:
+def write_corpus(directory: Path, n: int = 10) -> Path:
     """Write train.spacy with n docs and dev.spacy, both without spans, which take long to read."""
-    for seed, (name, size) in enumerate({"train": n, "dev": 6}.items()):
+    for seed, (name, size) in enumerate({"train": n, "dev": 3}.items()):
         docs = make_docs(Vocab(), size, seed)
         for doc in docs:
             doc.spans.clear()

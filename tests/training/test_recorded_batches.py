@@ -8,7 +8,7 @@ import numpy
 import pytest
 import srsly
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.training import Example
 from spacy.vocab import Vocab
@@ -45,6 +45,7 @@ def update(choice: int) -> None:
     DRAWS[choice]()
 
 
+@settings(max_examples=25)
 @given(draws, draws, st.data())
 def test_the_same_batches_are_drawn_again(choices: list[int], updates: list[int], data: st.DataObject) -> None:
     n = data.draw(st.integers(0, len(choices)))

@@ -49,13 +49,13 @@ def config(request: pytest.FixtureRequest, corpus: Path, parts: Path) -> Config:
 @pytest.fixture(scope="module")
 def _interrupted(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("interrupted")
-    interrupt(make_our_config(corpus), output, 11)
+    interrupt(make_our_config(corpus), output, 8)
     return output
 
 
 @pytest.fixture
 def interrupted(_interrupted: Path, tmp_path: Path) -> Path:
-    """Return a copy of the output of a training with the config `ours` that was interrupted before step 11."""
+    """Return a copy of the output of a training with the config `ours` that was interrupted before step 8."""
     shutil.copytree(_interrupted, tmp_path / "interrupted")
     return tmp_path / "interrupted"
 
@@ -105,8 +105,8 @@ def train_with_spacy(config: Config, output: Path) -> list[dict[str, str]]:
 
 def test_interrupted_three_times_ends_with_the_bytes_of_spacy_train(config: Config, tmp_path: Path) -> None:
     """The stops are before the first checkpoint, right after one, and between two."""
-    result = run_to_end(config, tmp_path / "interrupted", [2, 6, 11])
-    assert (result.n_steps, result.resumed_at) == (14, 9)
+    result = run_to_end(config, tmp_path / "interrupted", [2, 6, 8])
+    assert (result.n_steps, result.resumed_at) == (11, 6)
     (tmp_path / "spacy").mkdir()
     assert get_models(tmp_path / "interrupted") == train_with_spacy(config, tmp_path / "spacy")
 
@@ -133,7 +133,7 @@ def test_a_log_that_was_there_before_is_kept(corpus: Path, tmp_path: Path) -> No
 
 def test_the_last_two_checkpoints_are_kept(interrupted: Path) -> None:
     states = sorted(path.name for path in (interrupted / "checkpoints").glob("step-*"))
-    assert states == ["step-000000006.msgpack", "step-000000009.msgpack"]
+    assert states == ["step-000000003.msgpack", "step-000000006.msgpack"]
 
 
 def test_a_complete_training_is_not_repeated_unless_restarted(corpus: Path, tmp_path: Path) -> None:
@@ -158,13 +158,13 @@ def test_another_config_is_refused_by_the_names_of_its_settings(ours: Config, in
     with pytest.raises(CheckpointError) as error:
         train_with_checkpoints(ours, interrupted)
     assert "- components.tagger.label_smoothing: 0.05 in the checkpoint, 0.5 now" in str(error.value)
-    assert "- training.max_steps: 13 in the checkpoint, 20 now" in str(error.value)
+    assert "- training.max_steps: 10 in the checkpoint, 20 now" in str(error.value)
 
 
 def test_another_corpus_is_refused_by_its_path(tmp_path: Path) -> None:
     config = make_our_config(write_corpus(tmp_path))
     interrupt(config, tmp_path / "output", 4)
-    write_corpus(tmp_path, 21)
+    write_corpus(tmp_path, 11)
     with pytest.raises(CheckpointError, match=r"the content of .*train\.spacy"):
         train_with_checkpoints(config, tmp_path / "output")
 
@@ -186,9 +186,9 @@ def test_a_corpus_that_changes_by_itself_is_refused(
 
 
 def test_a_damaged_checkpoint_is_not_used(ours: Config, interrupted: Path, models: list[dict[str, str]]) -> None:
-    state = interrupted / "checkpoints" / "step-000000009.msgpack"
+    state = interrupted / "checkpoints" / "step-000000006.msgpack"
     state.write_bytes(state.read_bytes()[:-100] + bytes(100))
-    assert train_with_checkpoints(ours, interrupted).resumed_at == 6
+    assert train_with_checkpoints(ours, interrupted).resumed_at == 3
     assert get_models(interrupted) == models
 
 
@@ -238,7 +238,7 @@ def test_other_threads_are_reported(ours: Config, interrupted: Path) -> None:
     stdout = io.StringIO()
     train_with_checkpoints(ours, interrupted, stdout=stdout)
     assert "threads: 77, now 1" in stdout.getvalue()
-    assert "Continuing after 9 steps" in stdout.getvalue()
+    assert "Continuing after 6 steps" in stdout.getvalue()
 
 
 @pytest.mark.slow
