@@ -76,7 +76,7 @@ def config_path(tmp_path_factory: pytest.TempPathFactory, corpus: Path, run_spac
     config["components"]["tok2vec"]["model"]["embed"]["rows"] = EMBED["rows"]
     config["components"]["textcat_multilabel"]["model"] = MODELS["textcat_multilabel"] | {"tok2vec": LISTENER}
     config["components"]["parser"]["min_action_freq"] = 1
-    config["training"] |= {"max_epochs": 20, "eval_frequency": 25}
+    config["training"] |= {"max_epochs": 13, "eval_frequency": 25}
     config["training"]["optimizer"]["learn_rate"] = 0.01
     config.to_disk(path / "partial.cfg")
     run_spacy("init", "fill-config", path / "partial.cfg", path / "config.cfg")
