@@ -88,8 +88,10 @@ def distill(
     """Train a fast pipeline, the student, to do what slow ones do (Hinton et al. 2015).
 
     The teachers annotate texts in parts on disk. If that is interrupted, the next call continues it, and further
-    students learn from the same annotation. The student has the components of the first teacher, under their names and
-    with their labels. It learns the teachers' mean probabilities where they have some, and their annotation otherwise.
+    students learn from the same annotation. The annotation directory also gets the student's training config,
+    `student.cfg`, which `spacy train` can train. The student has the components of the first teacher, under their
+    names and with their labels. It learns the teachers' mean probabilities where they have some, and their annotation
+    otherwise.
 
     teacher: name or path of a pipeline, or several, whose probabilities are averaged.
     texts: texts to annotate: files, folders or globs, as for `read_texts`.
@@ -151,6 +153,8 @@ def distill(
         soft_targets=soft_targets,
     )
     student_config = Config().from_str(student_config.to_str(), overrides=dict(overrides or {}), interpolate=False)
+    with atomic_write(directory / "student.cfg") as draft:
+        student_config.to_disk(draft, interpolate=False)
     student = train_student(student_config, output, gpu_id=gpu_id, progress=progress)
     return DistillationResult(
         output,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,9 @@ def make_student_config(
         "vocab": None,
     }
     config["training"]["frozen_components"] = copied
+    # The teachers' annotation on disk has only what is learned, so the scores of copied components would be 0.
+    scores = [first.get_factory_meta(first.get_pipe_meta(name).factory).default_score_weights or {} for name in copied]
+    config["training"]["score_weights"] |= dict.fromkeys(chain.from_iterable(scores))
     # Raw text has more names than augmentation can invent, and all that have been seen would be kept in memory.
     config["training"]["batcher"]["swap_entities"] = 0.0
     _set_steps(config, n_words)

@@ -1,14 +1,15 @@
-"""Reading .spacy files: damaged ones are refused with their name."""
+"""Reading and writing .spacy files: damaged ones are refused with their name."""
 
 from pathlib import Path
 
+import numpy
 import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 
-from spacy_bilstm.util.docbin import read_docs
+from spacy_bilstm.util.docbin import DocWriter, read_docs
 
 VOCAB = spacy.blank("en").vocab
 
@@ -16,6 +17,27 @@ VOCAB = spacy.blank("en").vocab
 def test_the_docs_are_read(tmp_path: Path) -> None:
     DocBin(docs=[Doc(VOCAB, words=["a", "b"])]).to_disk(tmp_path / "x.spacy")
     assert [doc.text for doc in read_docs(tmp_path / "x.spacy", VOCAB)] == ["a b "]
+
+
+USER_DATA = {
+    ("._.", "custom", 0, None): ("a", 1),
+    "numbers": numpy.array([[1.5, 2.5]], dtype="float16"),
+    "nested": {"tuple": (1, (2, 3)), "text": "ü", "bytes": b"x", "none": None, "number": numpy.float32(0.5)},
+}
+
+
+def test_user_data_is_read_and_written_as_spacy_does(tmp_path: Path) -> None:
+    docs = [Doc(VOCAB, words=["a"], user_data=USER_DATA), Doc(VOCAB, words=["b"]), Doc(VOCAB, words=[])]
+    docs[0].spans["key"] = [docs[0][:1]]
+    writer = DocWriter()
+    for doc in docs:
+        writer.add(doc)
+    assert writer.to_bytes() == DocBin(docs=docs, store_user_data=True).to_bytes()
+    (tmp_path / "x.spacy").write_bytes(writer.to_bytes())
+    found = read_docs(tmp_path / "x.spacy", VOCAB)
+    expected = list(DocBin().from_disk(tmp_path / "x.spacy").get_docs(VOCAB))
+    assert repr([doc.user_data for doc in found]) == repr([doc.user_data for doc in expected])
+    assert list(found[0].spans) == ["key"]
 
 
 @settings(max_examples=40)

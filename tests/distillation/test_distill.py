@@ -1,0 +1,192 @@
+"""Distillation from beginning to end: the student does what its teachers do, and an interrupted run continues."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+import srsly
+from spacy.cli.train import train
+from spacy.tokens import DocBin
+from spacy.training import Corpus, Example
+from spacy.vocab import Vocab
+from thinc.api import fix_random_seed
+from toy_pipelines import BILSTM, make_tok2vec
+from toy_teachers import OVERRIDES
+
+from spacy_bilstm.annotation import Progress
+from spacy_bilstm.distillation import (
+    DistillationResult,
+    Takeover,
+    TeacherError,
+    Teachers,
+    annotate_texts,
+    distill,
+    load_teachers,
+    plan_student,
+)
+from spacy_bilstm.distillation.corpus import is_held_out, make_distillation_corpus_v1
+from spacy_bilstm.distillation.students import write_labels
+from spacy_bilstm.recipes import make_config
+from spacy_bilstm.util.docbin import read_docs
+
+SETTINGS: dict[str, Any] = {"held_out": 0.15, "part_size": 50, "overrides": OVERRIDES}
+MODELS = {
+    "tagger": {"@architectures": "spacy.Tagger.v2", "tok2vec": make_tok2vec(BILSTM)},
+    "ner": {"@architectures": "spacy-bilstm.CRFTagger.v1", "tok2vec": make_tok2vec(BILSTM)},
+}
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory, teacher_paths: list[Path], texts: Path) -> DistillationResult:
+    """Return the result of distilling one teacher."""
+    output = tmp_path_factory.mktemp("distill") / "student"
+    return distill(teacher_paths[0], texts, output, measure_speed=True, **SETTINGS)
+
+
+def read_annotations(folder: Path) -> list[Any]:
+    return [
+        doc
+        for part in sorted((folder / "parts").glob("part-*.spacy"))
+        for doc in DocBin().from_disk(part).get_docs(Vocab())
+    ]
+
+
+def test_the_student_agrees_with_its_teacher(result: DistillationResult, teacher_paths: list[Path]) -> None:
+    assert result.agreement["tag_acc"] > 0.97
+    assert result.agreement["ents_f"] > 0.95
+    assert result.agreement["sents_f"] > 0.9
+    student, teacher = spacy.load(result.output), spacy.load(teacher_paths[0])
+    texts = ["Anna sees the red cat .", "Boris travels to Oslo ."]
+    for one, other in zip(student.pipe(texts), teacher.pipe(texts), strict=True):
+        assert [token.tag_ for token in one] == [token.tag_ for token in other]
+        assert [(ent.text, ent.label_) for ent in one.ents] == [(ent.text, ent.label_) for ent in other.ents]
+
+
+def test_the_student_takes_the_teachers_place(result: DistillationResult, teacher_paths: list[Path]) -> None:
+    """It has the same components, names and labels, and the components without a model as they are."""
+    student, teacher = spacy.load(result.output), spacy.load(teacher_paths[0])
+    assert student.pipe_names == ["tok2vec", *teacher.pipe_names]
+    for name in ("tagger", "ner"):
+        assert student.get_pipe(name).labels == teacher.get_pipe(name).labels
+    assert student.get_pipe("attribute_ruler").patterns == teacher.get_pipe("attribute_ruler").patterns
+    assert student("Anna sees Oslo .")[0].pos_ == "PROPN"
+    assert [part.takeover for part in result.plan] == [Takeover.soft, Takeover.hard, Takeover.soft, Takeover.copied]
+
+
+def test_the_result_counts_what_was_done(result: DistillationResult) -> None:
+    assert result.annotation.documents == 200
+    assert result.annotation.parts == 4
+    assert result.steps == OVERRIDES["training.max_steps"]
+    assert result.scores is None
+    assert result.words_per_second is not None
+    assert min(result.words_per_second) > 0
+    assert not list(result.output.parent.glob(".*"))
+
+
+@pytest.mark.parametrize("component", ["tagger", "ner"])
+def test_soft_targets_teach_probabilities_better_than_labels_do(
+    component: str, teacher_paths: list[Path], texts: Path, tmp_path: Path
+) -> None:
+    """On texts held out from training, the student of the probabilities has the lower loss against them."""
+    teachers = load_teachers(teacher_paths[1:])
+    annotate_texts(teachers, [texts], tmp_path)
+    write_labels(teachers, plan_student(teachers, None), tmp_path)
+    labels = srsly.read_json(tmp_path / "labels" / f"{component}.json")
+    losses = []
+    for soft in (True, False):
+        fix_random_seed(0)
+        nlp = spacy.blank("en")
+        pipe: Any = nlp.add_pipe(f"bilstm_{component}", name=component, config={"model": MODELS[component]})
+        stream = make_distillation_corpus_v1(tmp_path, held_out=0.15, soft_targets=soft)(nlp)
+        examples = list(islice(stream, 20))
+        for label in labels:
+            pipe.add_label(label)
+        optimizer = nlp.initialize(lambda pool=examples: pool)
+        optimizer.learn_rate = 0.02
+        for _ in range(30):
+            nlp.update(list(islice(stream, 20)), sgd=optimizer, drop=0.0)
+        held_out = [
+            Example(nlp.make_doc(doc.text), doc)
+            for doc in read_docs(tmp_path / "parts" / "part-00000.spacy", nlp.vocab)
+            if is_held_out(doc.text, 0.15)
+        ]
+        scores = pipe.model.begin_update([example.predicted for example in held_out])[0]
+        losses.append(pipe.get_loss(held_out, scores)[0])
+    assert losses[0] < 0.9 * losses[1]
+
+
+def test_an_interrupted_annotation_continues(
+    teacher_paths: list[Path], texts: Path, tmp_path: Path, result: DistillationResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as if there had been no interruption, and nothing is annotated twice."""
+
+    def stop(progress: Progress) -> None:
+        if progress.documents == 100:
+            raise KeyboardInterrupt
+
+    output, annotations = tmp_path / "student", tmp_path / "annotations"
+    with pytest.raises(KeyboardInterrupt):
+        distill(teacher_paths[0], texts, output, annotations=annotations, on_progress=stop, **SETTINGS)
+    assert not output.exists()
+    annotated: list[str] = []
+    annotate = Teachers.annotate
+    monkeypatch.setattr(
+        Teachers, "annotate", lambda self, records: annotated.extend(r.text for r in records) or annotate(self, records)
+    )
+    summary = annotate_texts(load_teachers(teacher_paths[:1]), [texts], annotations, part_size=SETTINGS["part_size"])
+    assert len(annotated) == summary.new_documents == 100
+    found, expected = (read_annotations(path) for path in (annotations, result.output.with_name("student-annotations")))
+    assert [doc.text for doc in found] == [doc.text for doc in expected]
+    assert [[token.tag_ for token in doc] for doc in found] == [[token.tag_ for token in doc] for doc in expected]
+
+
+def test_spacy_train_trains_the_same_student(result: DistillationResult, tmp_path: Path) -> None:
+    annotations = result.output.with_name("student-annotations")
+    train(annotations / "student.cfg", tmp_path)
+    again = spacy.load(tmp_path / "model-best")
+    scores = again.evaluate(list(Corpus(annotations / "held-out.spacy")(again)))
+    assert scores["tag_acc"] == result.agreement["tag_acc"]
+    assert scores["ents_f"] == result.agreement["ents_f"]
+
+
+def test_a_config_without_any_component_of_the_teacher_is_an_error(
+    teacher_paths: list[Path], texts: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TeacherError, match="can't learn any component"):
+        distill(teacher_paths[0], texts, tmp_path / "student", config=make_config("en", ["textcat"]))
+
+
+def test_an_annotation_of_other_teachers_or_texts_is_not_continued(
+    result: DistillationResult, teacher_paths: list[Path], texts: Path, tmp_path: Path
+) -> None:
+    annotations = result.output.with_name("student-annotations")
+    (tmp_path / "other.txt").write_text("Another text .\n", encoding="utf8")
+    for names, path in ((teacher_paths[1], texts), (teacher_paths[0], tmp_path / "other.txt")):
+        with pytest.raises(ValueError, match=r"settings|texts|teachers"):
+            distill(names, path, tmp_path / "student", annotations=annotations, **SETTINGS)
+    assert not (tmp_path / "student").exists()
+
+
+def test_an_output_that_would_lose_something_is_refused(
+    result: DistillationResult, teacher_paths: list[Path], texts: Path, tmp_path: Path
+) -> None:
+    for output in (teacher_paths[0], result.output, texts.parent):
+        with pytest.raises(ValueError, match=r"is read|contains"):
+            distill(teacher_paths[0], texts, output, annotations=tmp_path / "annotations")
+    assert not (tmp_path / "annotations").exists()
+
+
+@pytest.mark.parametrize("held_out", [0.0, 1.0])
+def test_a_share_to_hold_out_outside_its_range_is_an_error(
+    teacher_paths: list[Path], texts: Path, tmp_path: Path, held_out: float
+) -> None:
+    with pytest.raises(ValueError, match="held_out is a share"):
+        distill(teacher_paths[0], texts, tmp_path / "student", held_out=held_out)
+
+
+def test_too_few_texts_to_hold_some_out_are_an_error(teacher_paths: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("A text .\n", encoding="utf8")
+    with pytest.raises(ValueError, match="None of the texts is held out"):
+        distill(teacher_paths[0], tmp_path / "texts.txt", tmp_path / "student", held_out=1e-9)

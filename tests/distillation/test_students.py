@@ -1,0 +1,79 @@
+"""Students: their configs, and what they take over with a config of their own."""
+
+from pathlib import Path
+
+import pytest
+import spacy
+
+from spacy_bilstm.distillation import Takeover, Teachers, load_teachers, make_student_config, plan_student
+from spacy_bilstm.distillation.students import add_corpora, write_labels
+from spacy_bilstm.recipes import make_config
+
+
+@pytest.fixture(scope="module")
+def teachers(teacher_paths: list[Path]) -> Teachers:
+    return load_teachers(teacher_paths)
+
+
+def test_a_students_config_has_the_teachers_components(teachers: Teachers, teacher_paths: list[Path]) -> None:
+    config = make_student_config(teachers, plan_student(teachers, None))
+    assert config["nlp"]["pipeline"] == ["tok2vec", "tagger", "senter", "ner", "attribute_ruler"]
+    assert config["components"]["ner"] == make_config("en", ["ner"])["components"]["ner"]
+    assert config["components"]["attribute_ruler"] == {"source": str(teacher_paths[0])}
+    assert config["training"]["frozen_components"] == ["attribute_ruler"]
+
+
+def test_components_keep_their_names_and_their_order(tmp_path: Path) -> None:
+    nlp = spacy.blank("de")
+    for factory, name in (("ner", "places"), ("entity_ruler", "names"), ("bilstm_ner", "people"), ("tagger", "tags")):
+        nlp.add_pipe(factory, name=name)
+    nlp.to_disk(tmp_path / "teacher")
+    teachers = load_teachers([tmp_path / "teacher"])
+    config = make_student_config(teachers, plan_student(teachers, None))
+    assert config["nlp"]["lang"] == "de"
+    assert config["nlp"]["pipeline"] == ["tok2vec", "places", "names", "people", "tags"]
+    factories = {name: component.get("factory") for name, component in config["components"].items()}
+    assert factories["places"] == factories["people"] == "bilstm_ner"
+    assert factories["tags"] == "bilstm_tagger"
+
+
+@pytest.mark.parametrize(("n_words", "steps"), [(0, 2000), (500_000, 2000), (3_840_000, 8000), (10**9, 30_000)])
+def test_a_student_of_more_text_trains_for_longer(teachers: Teachers, n_words: int, steps: int) -> None:
+    training = make_student_config(teachers, plan_student(teachers, None), n_words=n_words)["training"]
+    assert training["max_steps"] == steps
+    assert training["optimizer"]["learn_rate"]["total_steps"] == steps
+
+
+def test_an_own_config_decides_what_is_learned(teachers: Teachers) -> None:
+    plan = plan_student(teachers, make_config("en", ["ner", "textcat"]))
+    left_out = {part.name: part.reason for part in plan if part.takeover is Takeover.left_out}
+    names = ("tagger", "senter", "attribute_ruler")
+    assert left_out == dict.fromkeys(names, "the config has no component of this name")
+    assert [part.name for part in plan if part.takeover is Takeover.soft] == ["ner"]
+
+
+def test_a_component_of_another_kind_is_left_out(teachers: Teachers) -> None:
+    config = make_config("en", ["ner", "tagger"])
+    config["components"]["tagger"] = {"factory": "parser"}
+    reasons = {part.name: part.reason for part in plan_student(teachers, config)}
+    assert reasons["tagger"] == "the config's 'tagger' is a 'parser', not a 'tagger'"
+
+
+def test_an_own_config_gets_the_corpora_and_labels(teachers: Teachers, tmp_path: Path) -> None:
+    own = make_config("en", ["ner", "tagger"])
+    plan = plan_student(teachers, own)
+    write_labels(teachers, plan, tmp_path)
+    gold, dev = tmp_path / "gold.spacy", tmp_path / "dev.spacy"
+    config = add_corpora(own, plan, tmp_path, dev, gold=gold, gold_share=0.3, soft_targets=False)
+    assert config["corpora"]["train"] == {
+        "@readers": "spacy-bilstm.DistillationCorpus.v1",
+        "path": str(tmp_path),
+        "gold": str(gold),
+        "gold_share": 0.3,
+        "held_out": 0.02,
+        "soft_targets": False,
+    }
+    assert config["corpora"]["dev"]["path"] == str(dev)
+    assert config["training"]["max_epochs"] == -1
+    assert config["initialize"]["components"]["ner"]["labels"]["path"] == str(tmp_path / "labels" / "ner.json")
+    assert own["corpora"]["train"]["@readers"] == "spacy.Corpus.v1"
