@@ -12,6 +12,7 @@ from thinc.types import Floats2d
 
 from ..bridge.arguments import check_numbers
 from ..bridge.model_types import DocScoresModel
+from ..bridge.soft_targets import get_soft_categories
 from .defaults import TEXTCAT_MODEL, TEXTCAT_MULTILABEL_MODEL
 from .listeners import ListenerChecks
 
@@ -44,6 +45,32 @@ class BatchInvariantCategorizer(ListenerChecks, TextCategorizer):
         if not docs:
             return self.model.ops.alloc2f(0, len(self.labels))
         return self.model.ops.asarray2f(self.model.predict(docs))
+
+    def get_loss(  # type: ignore[override]
+        self, examples: Iterable[Example], scores: Floats2d
+    ) -> tuple[float, Floats2d]:
+        """Compute the loss and its gradient.
+
+        If a reference doc has soft targets for the component, it learns these instead of the doc's categories.
+
+        examples: the examples.
+        scores: the model's output for their predicted docs. Shape `(n_docs, n_labels)`.
+        RETURNS: the mean square error, and the gradient of the scores.
+        """
+        self.check_scores([scores])
+        examples = list(examples)
+        d_scores: Any
+        loss, d_scores = super().get_loss(examples, scores)
+        soft = [get_soft_categories(example.reference, self.name) for example in examples]
+        if not any(soft):
+            return loss, d_scores
+        for i, targets in enumerate(soft):
+            if targets is not None:
+                known = dict(zip(targets.labels, targets.probabilities.tolist(), strict=True))
+                truth = [known.get(label, float("nan")) for label in self.labels]
+                d_doc = scores[i] - self.model.ops.asarray1f(truth)
+                d_scores[i] = targets.weight * self.model.ops.xp.nan_to_num(d_doc)  # Unknown labels are not learned.
+        return float((d_scores**2).mean()), d_scores
 
     def rehearse(self, examples: Iterable[Example], **settings: Any) -> dict[str, float]:
         """Pull the model back towards its predictions when training was resumed.

@@ -13,7 +13,7 @@ from thinc.api import fix_random_seed
 from toy_ner import MODEL
 from toy_pipelines import BILSTM, make_tok2vec
 
-from spacy_bilstm.bridge.soft_targets import SoftLabels, set_soft_targets
+from spacy_bilstm.bridge.soft_targets import SoftCategories, SoftLabels, set_soft_targets
 from spacy_bilstm.pipeline.soft_tags import average_soft_tags, make_certain_tags
 
 TAGS = ["A", "B", "C"]
@@ -163,3 +163,25 @@ def test_soft_targets_that_cross_a_known_sentence_start_leave_the_gold_entities(
         example.predicted[1].is_sent_start = True
         losses.append(pipe.get_loss([example], pipe.model.predict([example.predicted]))[0])
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("factory", ["bilstm_textcat", "bilstm_textcat_multilabel"])
+def test_a_classifier_learns_the_probabilities_of_its_teacher(factory: str) -> None:
+    """Labels that the teacher does not know are not learned from it."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    pipe: Any = nlp.add_pipe(factory)
+    examples = []
+    for is_soft in (True, False):
+        doc = Doc(nlp.vocab, words=WORDS)
+        doc.cats = {"A": 1.0, "B": 0.0, "C": 0.0}
+        if is_soft:
+            targets = SoftCategories(("B", "A"), numpy.array([0.3, 0.6], dtype="f"), weight=0.5)
+            set_soft_targets(doc, factory, targets)
+        examples.append(Example(nlp.make_doc("x y z"), doc))
+    nlp.initialize(lambda: examples)
+    scores = numpy.full((2, 3), 0.5, dtype="f")
+    loss, gradient = pipe.get_loss(examples, scores)
+    assert pipe.labels == ("A", "B", "C")
+    assert_allclose(gradient, [[-0.05, 0.1, 0.0], [-0.5, 0.5, 0.5]], atol=1e-6)
+    assert loss == pytest.approx((gradient**2).mean())

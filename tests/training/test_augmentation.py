@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import numpy
 import pytest
 import spacy
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from spacy.training import Example
 from spacy.util import registry
 
 from spacy_bilstm.bridge.identity_dropout import is_augmented
+from spacy_bilstm.bridge.soft_targets import SoftLabels, get_soft_labels, set_soft_targets
 
 VOCAB = spacy.blank("en").vocab
 PEOPLE, PLACES = ("Ada", "Ada Byron", "Grace Hopper", "Alan"), ("Oslo", "New York")
@@ -101,6 +103,29 @@ def test_missing_annotation_stays_missing() -> None:
     assert [token.ent_iob for token in reference] == [3, 2, 0]
     assert not reference.has_annotation("TAG")
     assert not reference.has_annotation("SENT_START")
+
+
+def test_soft_targets_stay_with_their_tokens() -> None:
+    """A name in the place of another is not the word that a teacher has tagged."""
+    doc = Doc(VOCAB, words=["Ada", "left", "."], ents=["B-PER", "O", "O"])
+    targets = SoftLabels.from_probabilities(numpy.array([[1.0, 0.0], [0.4, 0.6], [0.0, 1.0]]), ["A", "B"])
+    set_soft_targets(doc, "tagger", targets)
+    (examples,) = augment([doc], swap_entities=1.0, lower_case=1.0)
+    found = get_soft_labels(examples[0].reference, "tagger")
+    assert found is not None
+    probabilities, is_known = found.to_probabilities({"A": 0, "B": 1})
+    assert is_known.tolist() == [False, True, True]
+    assert probabilities[1].tolist() == pytest.approx([0.4, 0.6], abs=1e-3)
+
+
+def test_pieces_have_their_part_of_the_soft_targets() -> None:
+    doc = Doc(VOCAB, words=["Ada", ".", "Bo", "left", "."], sent_starts=[True, False, True, False, False])
+    targets = SoftLabels.from_probabilities(numpy.eye(5), list("ABCDE"))
+    set_soft_targets(doc, "tagger", targets)
+    (examples,) = augment([doc], max_sentences=1)
+    found = {example.reference[0].text: get_soft_labels(example.reference, "tagger") for example in examples}
+    assert {word: soft.labels[soft.indices[0]] for word, soft in found.items() if soft} == {"Ada": "A", "Bo": "C"}
+    assert sorted(len(soft.counts) for soft in found.values() if soft) == [2, 3]
 
 
 @pytest.mark.parametrize("name", ["swap_entities", "lower_case"])
