@@ -173,8 +173,9 @@ def _check_learned(component: TeacherComponent, config: Config | None) -> Teache
         return _leave_out(component, _NO_RECIPE) if component.kind == "spancat" else component
     if not _has_component(config, component):
         return _leave_out(component, _NOT_IN_CONFIG)
-    factory = config["components"].get(component.name, {}).get("factory", "")
-    if not factory.removeprefix("bilstm_").startswith(component.kind):
+    factory: str = config["components"].get(component.name, {}).get("factory", "")
+    kind = factory.removeprefix("bilstm_").removeprefix("beam_").removesuffix("_singlelabel")
+    if kind != component.kind:
         return _leave_out(component, f"the config's '{component.name}' is a '{factory}', not a '{component.kind}'")
     return component
 
