@@ -46,8 +46,11 @@ def calibrate(
     _print_temperatures(*result.temperature)
     if result.threshold is not None:
         _print_thresholds(*result.threshold)
-    with replace_directory(output_path) as draft:
-        nlp.to_disk(draft)
+    try:
+        with replace_directory(output_path) as draft:
+            nlp.to_disk(draft)
+    except (ValueError, OSError) as error:
+        msg.fail("Nothing was written.", str(error), exits=1)
     msg.good(f"Wrote {output_path}")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,6 +107,18 @@ class SafeLoading(TrainablePipe):
         """
         if find_not_finite(("", array) for array in scores):
             raise self.make_divergence_error(sgd)
+
+    @contextmanager
+    def naming_divergence(self, scores: Any) -> Iterator[None]:
+        """Make errors about scores that are NaN or infinite name the component.
+
+        scores: the scores that the block computes with.
+        """
+        try:
+            yield
+        except ValueError:
+            self.check_scores([scores])
+            raise
 
     def make_divergence_error(self, sgd: Optimizer | None = None) -> ValueError:
         """Make the error for scores that are NaN or infinite.

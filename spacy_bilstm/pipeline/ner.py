@@ -183,7 +183,8 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         words = skip_whitespace(tokens, self._compute_emissions(docs), self.model, self._crf)
         allowed = find_allowed_tags(words.tokens, self._label_hashes)
         find = self._find_probable_spans if self.cfg["threshold"] else self._find_best_analysis
-        spans, probabilities = find(words.tokens, words.emissions, allowed)
+        with self.naming_divergence(words.emissions.scores):
+            spans, probabilities = find(words.tokens, words.emissions, allowed)
         spans = words.restore(spans)
         is_new = ~tokens.is_preset[spans.starts]
         return PredictedEntities(tokens, spans.select(is_new), None if probabilities is None else probabilities[is_new])

@@ -97,6 +97,11 @@ class FastTagging(ListenerChecks):
             if len(self.labels) < 2:
                 self.cfg["label_smoothing"] = 0.0
             loss, d_scores = super().get_loss(examples, scores)
+        except KeyError as error:
+            raise ValueError(
+                f"The training data has the label {error}, which '{self.name}' does not have. Initialize it with data "
+                "that has all labels."
+            ) from error
         finally:
             self.cfg["label_smoothing"] = smoothing
         indices = {label: index for index, label in enumerate(self.labels)}

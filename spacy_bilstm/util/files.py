@@ -131,6 +131,10 @@ def _make_draft(target: Path) -> Iterator[Path]:
     _in_use.add(draft.stem)
     try:
         yield draft
+    except OSError as error:
+        if error.filename is None:  # A full disk is an error that names no file.
+            error.filename = str(target)
+        raise
     finally:
         _remove(draft)
         _in_use.discard(draft.stem)

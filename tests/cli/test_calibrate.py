@@ -1,5 +1,6 @@
 """The command `spacy bilstm calibrate`: it writes the calibrated pipeline and prints what has changed."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,3 +110,18 @@ def test_a_component_that_is_not_a_bilstm_ner_is_an_error(run: Callable[..., Res
     result = run("model", "dev.spacy", "never", "--pipe", "tok2vec")
     assert result.exit_code == 1
     assert "has no bilstm_ner 'tok2vec'" in " ".join(result.output.split())
+
+
+def test_a_full_disk_is_an_error_that_names_the_target(
+    run: Callable[..., Result], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(self: object, path: Path) -> None:
+        path.mkdir()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("spacy.language.Language.to_disk", fill)
+    result = run("model", "dev.spacy", "full")
+    assert result.exit_code == 1
+    assert "Nothing was written." in result.output
+    assert "No space left on device" in result.output
+    assert not list(folder.glob("*full*"))

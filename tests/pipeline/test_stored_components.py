@@ -268,3 +268,10 @@ def test_the_error_about_scores_names_the_step_if_the_optimizer_is_given() -> No
     pipe.model.get_ref("output_layer").get_param("b")[0] = NAN
     with pytest.raises(ValueError, match="diverged in step 2"):
         pipe.update(make_examples(pipe.vocab), sgd=sgd)
+
+
+def test_scores_that_are_not_finite_are_an_error_that_names_the_component_in_prediction_too() -> None:
+    pipe = make_trained_pipe(NER)
+    pipe.model.get_ref("output_layer").get_param("b")[0] = INFINITY
+    with pytest.raises(ValueError, match=f"component '{NER}' diverged.*'b' of the layer"):
+        pipe.predict([example.predicted for example in make_examples(pipe.vocab)])

@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model, fix_random_seed, with_array
+from toy_components import make_trained_pipe
 from toy_corpus import make_docs, make_examples
 from toy_pipelines import BILSTM, make_tok2vec, overfit
 
@@ -62,3 +63,11 @@ def test_a_corpus_with_a_single_label_can_be_trained_with_label_smoothing(name: 
     assert nlp.update(examples, sgd=optimizer) == {name: 0.0}
     assert nlp.get_pipe(name).cfg["label_smoothing"] == 0.05
     assert nlp("a b")[0].pos_ == "X" or nlp("a b")[0].tag_ == "X"
+
+
+def test_a_tag_that_is_new_in_training_is_an_error_that_names_it() -> None:
+    pipe = make_trained_pipe("bilstm_tagger")
+    words = ["Anna", "left"]
+    example = Example(Doc(pipe.vocab, words=words), Doc(pipe.vocab, words=words, tags=["NNP", "NEW"]))
+    with pytest.raises(ValueError, match="has the label 'NEW', which 'bilstm_tagger' does not have"):
+        pipe.update([example])

@@ -1,13 +1,16 @@
 """Writing files: a file or directory is replaced when it is complete, or stays as it was; nothing else is lost."""
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -334,3 +337,11 @@ def test_a_directory_is_recovered_from_a_process_that_was_killed(tmp_path: Path)
     assert read(tmp_path / "out") == "old"
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
     recover_directory(tmp_path / "missing" / "out")
+
+
+@pytest.mark.parametrize("write", [atomic_write, replace_directory])
+def test_an_error_that_names_no_file_as_that_of_a_full_disk_gets_the_target(tmp_path: Path, write: Any) -> None:
+    target = tmp_path / "out"
+    with pytest.raises(OSError, match=re.escape(f"No space left on device: '{target}'")), write(target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
