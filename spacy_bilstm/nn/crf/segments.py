@@ -13,7 +13,8 @@ from .engine import make_engine
 from .pruning import find_possible_entities
 from .scores import Bools, Floats, Ints, ScoreArrays, Scores
 
-# The number of tags above which an engine is faster than `decode_biluo`.
+# The number of tags above which an engine is faster than `decode_biluo`: with 18, 50 and 100 labels, an engine takes
+# 1.4, 1.2 and 0.7 times as long (`_MANY_TAGS` changed in `python -m spacy_bilstm.experiments.crf_timings viterbi`).
 _MANY_TAGS = 201
 
 
