@@ -19,8 +19,12 @@ Floats = NDArray[numpy.floating[Any]]
 Bools = NDArray[numpy.bool_]
 
 _KEY = "spacy_bilstm_soft_targets"
-# Labels of a token that are less probable than this are left out.
-MIN_PROBABILITY = 1e-3
+MIN_PROBABILITY = 0.005
+"""Labels of a token that are less probable than this are left out.
+
+A teacher trained with label smoothing, such as 0.05 over 50 labels, gives 0.001 to each of them. With this bound,
+2.5 labels are kept for a token of such a teacher, where 0.001 would keep 8.6.
+"""
 _MAX_LABELS = 10
 
 
@@ -31,7 +35,7 @@ class SoftLabels:
     labels: the labels that occur.
     counts: number of stored labels of each token, 0 if its probabilities are not known. Shape `(n_tokens,)`.
     indices: index in `labels`, token after token. Shape `(n_stored,)`.
-    probabilities: their probabilities. Only ratios of those of one token count. Shape `(n_stored,)`.
+    probabilities: their probabilities, which add up to 1 for each token. Shape `(n_stored,)`.
     weight: the weight of the doc's loss, >= 0.
     """
 
@@ -45,7 +49,7 @@ class SoftLabels:
     def from_probabilities(
         cls, probabilities: Floats, labels: Sequence[str], weight: float = 1.0, max_labels: int = _MAX_LABELS
     ) -> SoftLabels:
-        """Take the most probable labels of each token: at most `max_labels`, those of at least 0.001, and the best one.
+        """Take the most probable labels of each token: at most `max_labels`, those of at least 0.005, and the best one.
 
         probabilities: probabilities of all labels. Shape `(n_tokens, n_labels)`.
         labels: the labels.
@@ -58,12 +62,15 @@ class SoftLabels:
         sorted_probabilities = numpy.take_along_axis(probabilities, order, axis=1)
         is_kept = sorted_probabilities >= MIN_PROBABILITY
         is_kept[:, :1] = True
+        # Normalised, the probability of a single label is 1, and a file of them is small.
+        kept = sorted_probabilities * is_kept
+        kept /= kept.sum(axis=1, keepdims=True)
         used, indices = numpy.unique(order[is_kept], return_inverse=True)
         return cls(
             tuple(labels[index] for index in used.tolist()),
             _shrink(is_kept.sum(1)),
             _shrink(indices.reshape(-1)),
-            sorted_probabilities[is_kept].astype("float16"),
+            kept[is_kept].astype("float16"),
             weight,
         )
 

@@ -9,10 +9,9 @@ import typer
 from spacy.cli._util import parse_config_overrides, setup_gpu
 from wasabi import msg
 
-from ..annotation import Progress
-from ..distillation import DistillationResult, TeacherComponent
 from ..distillation import distill as distill_pipelines
 from ..recipes import Recipe
+from .distillation_output import print_plan, print_progress, print_result
 from .exits import INTERRUPTED
 
 
@@ -83,8 +82,8 @@ def distill(
             measure_speed=speed,
             gpu_id=gpu_id,
             force=force,
-            announce=_print_plan,
-            on_progress=_print_progress,
+            announce=print_plan,
+            on_progress=print_progress,
             progress=True,
         )
     except (ValueError, OSError) as error:
@@ -92,24 +91,4 @@ def distill(
     except KeyboardInterrupt:
         msg.warn("Stopped. The same command continues.")
         raise typer.Exit(INTERRUPTED) from None
-    _print_result(result)
-
-
-def _print_plan(plan: list[TeacherComponent]) -> None:
-    msg.table([(part.name, part.takeover.value, part.reason) for part in plan], header=("component", "", ""))
-
-
-def _print_progress(progress: Progress) -> None:
-    left = "" if progress.seconds_left is None else f", {progress.seconds_left / 60:.0f} minutes left"
-    typer.echo(f"Annotated {progress.words:,} words, {progress.words_per_second:,.0f} words/s{left}")
-
-
-def _print_result(result: DistillationResult) -> None:
-    for title, scores in (("Agreement with the teachers on held-out texts", result.agreement), ("Dev", result.scores)):
-        if scores:
-            msg.divider(title)
-            msg.table([(name, f"{100 * value:.2f}") for name, value in scores.items()], aligns=("l", "r"))
-    if result.words_per_second is not None:
-        student, teacher = result.words_per_second
-        msg.info(f"Words/s: student {student:,.0f}, teacher {teacher:,.0f}, ratio {student / teacher:.1f}")
-    msg.good(f"Wrote {result.output}")
+    print_result(result)

@@ -11,11 +11,13 @@ from spacy.attrs import DEP, HEAD, SENT_START
 from spacy.tokens import Doc, Span
 
 from ..bridge.crf import compute_tag_pairs
-from ..bridge.soft_targets import MIN_PROBABILITY, SoftCategories, SoftLabels, SoftTags, set_soft_targets
+from ..bridge.soft_targets import SoftCategories, SoftLabels, SoftTags, set_soft_targets
 from ..pipeline.entities import Tokens, find_allowed_tags
 from ..pipeline.ner import BiLSTMEntityRecognizer
 from ..pipeline.soft_tags import average_soft_tags, get_expected_agreement, make_certain_tags, make_soft_tags
 
+# Tags that are less probable than this are left out of the distributions over tag sequences.
+_MIN_TAG_PROBABILITY = 1e-3
 Floats = NDArray[numpy.floating[Any]]
 
 
@@ -124,7 +126,7 @@ class EntityKnowledge:
             return [(doc, make_certain_tags(doc) if self.is_soft else None) for doc in docs]
         allowed = find_allowed_tags(Tokens.read(docs), [pipe.vocab.strings.add(label) for label in pipe.labels])
         emissions = pipe._compute_emissions(docs)
-        pairs = compute_tag_pairs(pipe._crf, emissions, MIN_PROBABILITY, allowed, pipe.cfg["temperature"])
+        pairs = compute_tag_pairs(pipe._crf, emissions, _MIN_TAG_PROBABILITY, allowed, pipe.cfg["temperature"])
         pipe.set_annotations(docs, pipe.predict(docs))
         return list(zip(docs, make_soft_tags(pairs, emissions.lengths, pipe.labels), strict=True))
 
