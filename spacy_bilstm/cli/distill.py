@@ -20,35 +20,18 @@ def distill(
     teacher: Annotated[str, typer.Argument(help="Name or path of the pipeline to learn from")],
     texts: Annotated[str, typer.Argument(help="Texts: a file, folder or glob of txt, jsonl, csv, parquet or .spacy")],
     output: Annotated[Path, typer.Argument(help="Directory to write the student to", file_okay=False)],
-    more: Annotated[
-        list[str] | None, typer.Option("--teacher", help="One more teacher; the probabilities of all are averaged")
-    ] = None,
-    gold: Annotated[
-        Path | None, typer.Option(help="Annotated corpus in .spacy format to learn from too", exists=True)
-    ] = None,
+    more: Annotated[list[str] | None, typer.Option("--teacher", help="One more teacher to average with")] = None,
+    gold: Annotated[Path | None, typer.Option(help="Annotated .spacy corpus to learn from too", exists=True)] = None,
     gold_share: Annotated[float, typer.Option(help="Share of the words in training from --gold", min=0, max=1)] = 0.2,
-    dev: Annotated[
-        Path | None, typer.Option(help="Annotated corpus in .spacy format that chooses the best student", exists=True)
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="The student's training config; else made from a recipe", exists=True),
-    ] = None,
+    dev: Annotated[Path | None, typer.Option(help=".spacy corpus to choose the best student by", exists=True)] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="The student's own config", exists=True)] = None,
     optimize: Annotated[Recipe, typer.Option("--optimize", "-o", help="The recipe of the student")] = Recipe.efficiency,
     vectors: Annotated[str | None, typer.Option(help="Pipeline with static vectors for the student")] = None,
-    annotations: Annotated[
-        Path | None,
-        typer.Option(help="Directory of the teachers' annotation; OUTPUT-annotations by default", file_okay=False),
-    ] = None,
-    roles: Annotated[
-        list[str] | None,
-        typer.Option("--as", help="What to learn from a component of another class, such as llm=ner"),
-    ] = None,
+    annotations: Annotated[Path | None, typer.Option(help="Where to keep annotation [OUTPUT-annotations]")] = None,
+    roles: Annotated[list[str] | None, typer.Option("--as", help="Learn a component as another: llm=ner")] = None,
     text_column: Annotated[str, typer.Option(help="Column or key of the text")] = "text",
     held_out: Annotated[float, typer.Option(help="Share of the texts that is held out for evaluation")] = 0.02,
-    hard: Annotated[
-        bool, typer.Option("--hard", help="Learn the teachers' best labels, not their probabilities")
-    ] = False,
+    hard: Annotated[bool, typer.Option("--hard", help="Learn best labels instead of probabilities")] = False,
     part_size: Annotated[int, typer.Option(help="Number of texts in a part of the annotation", min=1)] = 2000,
     speed: Annotated[bool, typer.Option("--speed", help="Measure the speed of student and teacher")] = False,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU to use, or -1 for the CPU")] = -1,
