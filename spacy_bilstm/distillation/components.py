@@ -11,7 +11,7 @@ from spacy.attrs import DEP, HEAD, SENT_START
 from spacy.tokens import Doc, Span
 
 from ..bridge.crf import compute_tag_pairs
-from ..bridge.soft_targets import SoftCategories, SoftLabels, SoftTags, set_soft_targets
+from ..bridge.soft_targets import SoftCategories, SoftLabels, set_soft_targets
 from ..pipeline.entities import Tokens, find_allowed_tags
 from ..pipeline.ner import BiLSTMEntityRecognizer
 from ..pipeline.soft_tags import average_soft_tags, get_expected_agreement, make_certain_tags, make_soft_tags
@@ -120,26 +120,27 @@ class EntityKnowledge:
         self.is_soft = len(pipes) > 1 or any(isinstance(pipe, BiLSTMEntityRecognizer) for pipe in pipes)
 
     def run(self, pipe: Any, docs: list[Doc]) -> list[Any]:
-        """Return each doc and its distribution over tag sequences."""
+        """Return each doc's entities, their tags, and its distribution over tag sequences."""
         if not isinstance(pipe, BiLSTMEntityRecognizer):
             docs = run_pipe(pipe, docs)
-            return [(doc, make_certain_tags(doc) if self.is_soft else None) for doc in docs]
+            certain = [make_certain_tags(doc) for doc in docs]
+            return list(zip(map(_list_entities, docs), certain, certain, strict=True))
         allowed = find_allowed_tags(Tokens.read(docs), [pipe.vocab.strings.add(label) for label in pipe.labels])
         emissions = pipe._compute_emissions(docs)
         pairs = compute_tag_pairs(pipe._crf, emissions, _MIN_TAG_PROBABILITY, allowed, pipe.cfg["temperature"])
         pipe.set_annotations(docs, pipe.predict(docs))
-        return list(zip(docs, make_soft_tags(pairs, emissions.lengths, pipe.labels), strict=True))
+        soft = make_soft_tags(pairs, emissions.lengths, pipe.labels)
+        return list(zip(map(_list_entities, docs), map(make_certain_tags, docs), soft, strict=True))
 
     def write(self, doc: Doc, known: Sequence[Any]) -> None:
         """Write the entities of the teacher that agrees most with the mean distribution, and that distribution."""
-        annotated = [teacher_doc for teacher_doc, _ in known]
-        best = annotated[0]
+        entities, certain, soft = zip(*known, strict=True)
+        best = 0
         if self.is_soft:
-            targets = cast(list[SoftTags], [of_teacher for _, of_teacher in known])
-            mean = average_soft_tags(targets) if len(targets) > 1 else targets[0]
+            mean = average_soft_tags(soft) if len(soft) > 1 else soft[0]
             set_soft_targets(doc, self.name, mean)
-            best = max(annotated, key=lambda of_teacher: get_expected_agreement(mean, of_teacher))
-        doc.set_ents([_copy_span(span, doc) for span in best.ents], default="outside")
+            best = int(numpy.argmax([get_expected_agreement(mean, of_teacher) for of_teacher in certain]))
+        doc.set_ents([Span(doc, *entity) for entity in entities[best]], default="outside")
 
     def get_labels(self) -> Any:
         """Return the labels, or None if they are not known."""
@@ -278,6 +279,10 @@ def _place(values: Floats, columns: Sequence[int], n_columns: int) -> Floats:
 def unite_labels(labels: Iterable[Iterable[str]]) -> list[str]:
     """Return all labels, those of the first teacher in its order, further ones at the end."""
     return list(dict.fromkeys(label for of_one in labels for label in of_one))
+
+
+def _list_entities(doc: Doc) -> list[tuple[int, int, str]]:
+    return [(entity.start, entity.end, entity.label_) for entity in doc.ents]
 
 
 def _copy_span(span: Span, doc: Doc) -> Span:

@@ -135,7 +135,7 @@ class Teachers:
         for name, pipe in nlp.pipeline:
             if name in self.knowledge:
                 known[name] = self.knowledge[name].run(pipe, docs)
-            else:
+            elif not nlp.get_factory_meta(nlp.get_pipe_meta(name).factory).retokenizes:  # The tokens must stay.
                 docs = run_pipe(pipe, docs)
         return known
 

@@ -74,18 +74,17 @@ def average_soft_tags(targets: Sequence[SoftTags], weight: float = 1.0) -> SoftT
     return _compress(labels, counts, before, tags, mean, weight)
 
 
-def get_expected_agreement(targets: SoftTags, doc: Doc) -> float:
-    """Return the mean probability of the tags that the entities of a doc have, as a share from 0 to 1.
+def get_expected_agreement(targets: SoftTags, certain: SoftTags) -> float:
+    """Return the mean probability of the tags of certain entities, as a share from 0 to 1.
 
-    targets: the distribution.
-    doc: the doc.
+    targets: a distribution.
+    certain: the entities, as `make_certain_tags` returns them for the same doc.
     """
-    certain = make_certain_tags(doc)
     labels = sorted({*targets.labels, *certain.labels})
-    tokens = numpy.repeat(numpy.arange(len(doc)), targets.counts)
+    tokens = numpy.repeat(numpy.arange(len(targets.counts)), targets.counts)
     expected = _relabel(certain.tags, certain.labels, labels)[tokens]
     agrees = _relabel(targets.tags, targets.labels, labels) == expected
-    return float(targets.probabilities[agrees].sum() / max(len(doc), 1))
+    return float(targets.probabilities[agrees].sum() / max(len(targets.counts), 1))
 
 
 def count_expected(

@@ -176,6 +176,20 @@ def test_a_component_of_another_class_is_learned_as_it_is_said(tmp_path: Path) -
     assert "X" in [ent.label_ for ent in next(iter(teachers.annotate(RECORDS))).ents]
 
 
+def test_components_after_a_taught_one_do_not_change_what_it_teaches(tmp_path: Path) -> None:
+    """They are copied, so they will do the same in the student."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Anna"}])  # type: ignore[attr-defined]
+    later = nlp.add_pipe("entity_ruler", name="later", config={"overwrite_ents": True})
+    later.add_patterns([{"label": "X", "pattern": "Anna sees"}])  # type: ignore[attr-defined]
+    nlp.add_pipe("merge_entities")
+    nlp.to_disk(tmp_path / "teacher")
+    teachers = load_teachers([tmp_path / "teacher"], {"entity_ruler": "ner"})
+    found = [[(ent.text, ent.label_) for ent in doc.ents] for doc in teachers.annotate(RECORDS)]
+    assert found == [[("Anna", "PER")], [], []]
+    assert [part.takeover for part in teachers.components] == [Takeover.hard, Takeover.copied, Takeover.copied]
+
+
 def test_teachers_that_do_not_fit_are_errors(teacher_paths: list[Path], tmp_path: Path) -> None:
     spacy.blank("en").to_disk(tmp_path / "blank")
     spacy.blank("de").to_disk(tmp_path / "german")

@@ -112,5 +112,5 @@ def test_pairs_of_a_batch_become_soft_tags_of_docs() -> None:
 
 def test_the_agreement_of_a_doc_is_the_mean_probability_of_its_tags() -> None:
     mean = average_soft_tags([make_certain_tags(make_doc([(0, 1, "PER")])), make_certain_tags(make_doc([]))])
-    assert get_expected_agreement(mean, make_doc([(0, 1, "PER")])) == pytest.approx(0.9)
-    assert get_expected_agreement(mean, make_doc([(0, 1, "LOC")])) == pytest.approx(0.8)
+    assert get_expected_agreement(mean, make_certain_tags(make_doc([(0, 1, "PER")]))) == pytest.approx(0.9)
+    assert get_expected_agreement(mean, make_certain_tags(make_doc([(0, 1, "LOC")]))) == pytest.approx(0.8)
