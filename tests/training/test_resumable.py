@@ -263,7 +263,7 @@ def test_killed_50_times_ends_with_the_same_bytes(name: str, corpus: Path, parts
         with log.open("w") as stream:
             process = subprocess.Popen([*command, "--output", output], env=environment, stdout=stream, stderr=stream)
             try:
-                while "Score" not in log.read_text(encoding="utf8"):  # The table's header: training begins.
+                while "SCORE" not in log.read_text(encoding="utf8"):  # The table's header: training begins.
                     assert process.poll() is None, log.read_text(encoding="utf8")
                     time.sleep(0.02)
                 process.wait(rng.uniform(0.0, 4.0) if n_killed < 50 else None)
