@@ -103,7 +103,6 @@ def train_with_checkpoints(
     inputs = describe_inputs(config.interpolate(), code)
     machine = describe_machine(use_gpu) | {"threads": torch.get_num_threads()}
     before = checkpoints.read_description()
-    owns_log = before is not None and bool(before["owns_log"])
     if restart:
         checkpoints.clear()
     completed = checkpoints.read_completion()
@@ -114,11 +113,11 @@ def train_with_checkpoints(
     if completed is not None:
         return TrainingResult(output, **completed, resumed_at=0, was_complete=True)
     log = _find_log(config)
-    if owns_log and log is not None:
+    if log is not None and before is not None and before["log"] == str(log):
         log.unlink(missing_ok=True)  # The logger writes it again from the first step on.
     if state is None:
-        owns_log = log is not None and not log.exists()
-        checkpoints.write_description({"inputs": inputs, "machine": machine, "owns_log": owns_log})
+        written = str(log) if log is not None and not log.exists() else None
+        checkpoints.write_description({"inputs": inputs, "machine": machine, "log": written})
     nlp = init_nlp(config, use_gpu=use_gpu)
     training = _Training(nlp, output, checkpoints, checkpoint_steps, state, use_gpu)
     return training.run(stdout, stderr)
@@ -127,7 +126,7 @@ def train_with_checkpoints(
 def _find_log(config: Config) -> Path | None:
     """Return the file that the config's logger writes, if it has one."""
     path = config.interpolate()["training"].get("logger", {}).get("output_file")
-    return Path(path) if path else None
+    return Path(path).absolute() if path else None
 
 
 def _report_changes(before: dict[str, Any], now: dict[str, Any], stdout: IO[str]) -> None:

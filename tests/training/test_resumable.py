@@ -123,12 +123,16 @@ def test_a_log_is_complete_after_an_interruption(corpus: Path, tmp_path: Path) -
 
 
 def test_a_log_that_was_there_before_is_kept(corpus: Path, tmp_path: Path) -> None:
-    config = make_our_config(corpus, max_steps=4)
-    log = tmp_path / "log.jsonl"
-    log.write_text("mine", encoding="utf8")
-    config["training"]["logger"]["output_file"] = str(log)
-    run_to_end(config, tmp_path / "output", [4])
-    assert log.read_text(encoding="utf8") == "mine"
+    """The second training is interrupted before its first checkpoint, so it may have another log."""
+    for name, stop in (("mine", 4), ("other", 1), ("mine", 1)):
+        config = make_our_config(corpus, max_steps=4)
+        log = tmp_path / f"{name}.jsonl"
+        if name == "mine":
+            log.write_text("mine", encoding="utf8")
+        config["training"]["logger"]["output_file"] = str(log)
+        interrupt(config, tmp_path / f"output-{min(stop, 2)}", stop)
+    train_with_checkpoints(config, tmp_path / "output-1")
+    assert (tmp_path / "mine.jsonl").read_text(encoding="utf8") == "mine"
 
 
 def test_the_last_two_checkpoints_are_kept(interrupted: Path) -> None:
