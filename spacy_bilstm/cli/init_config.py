@@ -11,7 +11,7 @@ from spacy.cli._util import COMMAND, string_to_list
 from thinc.api import Config
 from wasabi import msg
 
-from ..recipes import Recipe, RecipeError, make_config
+from ..recipes import Recipe, RecipeError, add_pretraining, make_config
 from ..util.files import atomic_write
 
 STDOUT = Path("-")
@@ -37,6 +37,7 @@ def init_config(
     vectors: Annotated[
         str | None, typer.Option("--vectors", help="Package or path of a pipeline with static vectors to include")
     ] = None,
+    pretraining: Annotated[bool, typer.Option("--pretraining", help="Add the settings of spacy pretrain")] = False,
     force: Annotated[bool, typer.Option("--force", "-F", help="Overwrite the output file")] = False,
 ) -> None:
     """Generate a complete training config for a pipeline that shares one bidirectional LSTM.
@@ -49,6 +50,8 @@ def init_config(
         config = make_config(lang, string_to_list(pipeline), optimize, gpu=gpu, vectors=vectors)
     except RecipeError as error:
         msg.fail("Can't generate the config.", str(error), exits=1)
+    if pretraining:
+        config = add_pretraining(config)
     if output_path == STDOUT:
         print(config.to_str())
         return

@@ -76,7 +76,6 @@ def add_pretraining(config: Config, raw_text: str | None = None, weights: str | 
     _override(config, _read("pretraining"))
     config["paths"]["raw_text"] = raw_text
     config["paths"]["init_tok2vec"] = weights
-    config["initialize"]["init_tok2vec"] = "${paths.init_tok2vec}"
     return config
 
 

@@ -10,11 +10,13 @@ import spacy
 import spacy.lang
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spacy.schemas import ConfigSchemaPretrain
+from spacy.training.pretrain import create_pretraining_model
 from spacy.util import load_model_from_config
 from thinc.api import Config
 from toy_vectors import write_vectors
 
-from spacy_bilstm.recipes import RECIPES, Recipe, RecipeError, make_config
+from spacy_bilstm.recipes import RECIPES, Recipe, RecipeError, add_pretraining, make_config
 
 PIPES = ["tagger", "morphologizer", "senter", "parser", "ner", "textcat", "textcat_multilabel"]
 LANGUAGES = sorted(module.name for module in pkgutil.iter_modules(spacy.lang.__path__) if module.ispkg)
@@ -124,3 +126,19 @@ def test_a_pipeline_without_vectors_is_an_error(tmp_path: Path) -> None:
     spacy.blank("en").to_disk(tmp_path)
     with pytest.raises(RecipeError, match="has no vectors"):
         make_config("en", ["tagger"], vectors=str(tmp_path))
+
+
+@pytest.mark.parametrize("optimize", NAMES)
+def test_settings_of_pretraining_make_the_objective_of_every_recipe(optimize: str) -> None:
+    recipe = make_config("en", ["ner"], optimize)
+    config = add_pretraining(recipe, "raw.jsonl")
+    assert not recipe["pretraining"]
+    nlp = load_model_from_config(config)
+    settings = spacy.util.registry.resolve(nlp.config.interpolate()["pretraining"], schema=ConfigSchemaPretrain)
+    assert create_pretraining_model(nlp, settings).predict([nlp.make_doc("Marta lives in Leeds.")]).shape == (5,)
+
+
+def test_the_paths_of_raw_text_and_pretrained_weights_can_be_set() -> None:
+    config = add_pretraining(make_config("en", ["ner"]), "raw.jsonl", "model2.bin").interpolate()
+    assert config["corpora"]["pretrain"]["path"] == "raw.jsonl"
+    assert config["initialize"]["init_tok2vec"] == "model2.bin"
