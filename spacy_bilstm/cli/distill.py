@@ -62,7 +62,7 @@ def distill(
             soft_targets=not hard,
             part_size=part_size,
             overrides=parse_config_overrides(ctx.args),
-            measure_speed=speed,
+            speed=speed,
             gpu_id=gpu_id,
             force=force,
             announce=print_plan,

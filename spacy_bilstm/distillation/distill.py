@@ -6,7 +6,6 @@ import io
 import shutil
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,16 +25,14 @@ from ..annotation import PartsSummary, Progress, read_texts, write_parts
 from ..util.docbin import read_docs
 from ..util.files import atomic_write, check_output_directory, replace_directory
 from .corpus import PARTS, find_parts, is_held_out
+from .speed import measure_speed
 from .students import add_corpora, make_student_config, plan_student, write_labels
 from .teachers import TeacherComponent, Teachers, load_teachers
 
 PART_SIZE = 2000
 # Words held out: enough for scores to a tenth of a percent, and few enough to evaluate on often.
 _MAX_HELD_OUT_WORDS = 30_000
-_N_WARM_UP = 200
 _WITHOUT_VECTORS = r"\[W113\]"  # Copied components without a model read no vectors.
-
-Announce = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,8 @@ class DistillationResult:
     steps: number of training steps.
     agreement: spaCy's scores of the student on texts held out from training, with the teachers' annotation as gold.
     scores: spaCy's scores of the student on the dev corpus, or None without one.
-    words_per_second: of the student and of the first teacher on the held-out texts, or None if not measured.
+    words_per_second: of the student and of the first teacher, as `measure_speed` measures them, or None if not
+        measured.
     """
 
     output: Path
@@ -78,7 +76,7 @@ def distill(
     soft_targets: bool = True,
     part_size: int = PART_SIZE,
     overrides: Mapping[str, Any] | None = None,
-    measure_speed: bool = False,
+    speed: bool = False,
     gpu_id: int = -1,
     force: bool = False,
     announce: Callable[[list[TeacherComponent]], object] | None = None,
@@ -111,7 +109,7 @@ def distill(
     soft_targets: whether to learn probabilities. Otherwise, all components learn annotation.
     part_size: number of texts in a part, >= 1.
     overrides: settings of the config to change, such as `{"training.max_steps": 500}`.
-    measure_speed: whether to measure the speed of student and teacher.
+    speed: whether to measure the speed of student and teacher.
     gpu_id: ID of the GPU, or -1 for the CPU. Call `spacy.require_gpu` before.
     force: whether to replace a pipeline in the output directory.
     announce: called with what becomes of each component, before anything is computed.
@@ -140,7 +138,14 @@ def distill(
     write_labels(teachers, plan, directory)
     held_out_path = write_held_out(directory, teachers.pipelines[0], held_out)
     student_config = own or make_student_config(
-        teachers, plan, optimize, n_words=summary.words, vectors=vectors, gpu=gpu_id >= 0
+        teachers,
+        plan,
+        optimize,
+        n_words=summary.words,
+        n_gold_words=0 if gold is None else _count_words(teachers.pipelines[0], Path(gold)),
+        gold_share=gold_share,
+        vectors=vectors,
+        gpu=gpu_id >= 0,
     )
     student_config = add_corpora(
         student_config,
@@ -163,7 +168,7 @@ def distill(
         student.config["training"]["max_steps"],
         _score(student, held_out_path),
         None if dev is None else _score(student, Path(dev)),
-        _measure_speed(student, teachers.pipelines[0], held_out_path) if measure_speed else None,
+        measure_speed(output, teachers.names[0], directory, held_out) if speed else None,
     )
 
 
@@ -254,6 +259,10 @@ def _find_directory(name: str | Path) -> str | Path:
     return get_package_path(str(name)) if is_package(str(name)) else name
 
 
+def _count_words(nlp: Language, corpus: Path) -> int:
+    return sum(len(example.reference) for example in Corpus(corpus)(nlp))
+
+
 def _score(nlp: Language, corpus: Path) -> dict[str, float]:
     scores: dict[str, Any] = nlp.evaluate(list(Corpus(corpus)(nlp)))
     return {
@@ -261,19 +270,3 @@ def _score(nlp: Language, corpus: Path) -> dict[str, float]:
         for name, value in scores.items()
         if isinstance(value, float) and name != "speed" and not name.startswith("token_")
     }
-
-
-def _measure_speed(student: Language, teacher: Language, held_out: Path) -> tuple[float, float]:
-    """Return the words per second of both on the same texts, after a warm-up on some of them."""
-    texts = [doc.text for doc in read_docs(held_out, student.vocab)]
-    student_speed, teacher_speed = (_time(nlp, texts) for nlp in (student, teacher))
-    return student_speed, teacher_speed
-
-
-def _time(nlp: Language, texts: Sequence[str]) -> float:
-    n_warm_up = min(_N_WARM_UP, len(texts) // 2)
-    for _ in nlp.pipe(texts[:n_warm_up]):
-        pass
-    start = time.perf_counter()
-    n_words = sum(len(doc) for doc in nlp.pipe(texts[n_warm_up:]))
-    return n_words / (time.perf_counter() - start)

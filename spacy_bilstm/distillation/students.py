@@ -20,6 +20,8 @@ _NO_RECIPE = "the recipes have none; give a config that has one"
 _NOT_IN_CONFIG = "the config has no component of this name"
 # Passes over the texts: a second pass adds little, but half a pass would leave texts unread.
 _PASSES = 1.25
+# A gold corpus is small, and is learned in several passes.
+_GOLD_PASSES = 4
 _MAX_STEPS = 30_000
 
 
@@ -54,6 +56,8 @@ def make_student_config(
     optimize: str = "efficiency",
     *,
     n_words: int = 0,
+    n_gold_words: int = 0,
+    gold_share: float = 0.2,
     vectors: str | None = None,
     gpu: bool = False,
 ) -> Config:
@@ -65,7 +69,9 @@ def make_student_config(
     teachers: the teachers.
     plan: the result of `plan_student`.
     optimize: the recipe.
-    n_words: number of words of the texts, which decides the number of training steps; 0 for the recipe's own.
+    n_words, n_gold_words: number of words of the texts and of the gold corpus, which decide the number of training
+        steps; 0 for the recipe's own.
+    gold_share: the share of the words in training that come from the gold corpus.
     vectors: name or path of a pipeline whose static vectors the student gets, or None.
     gpu: whether to train on a GPU.
     RETURNS: the config, without corpora.
@@ -95,7 +101,10 @@ def make_student_config(
     config["training"]["score_weights"] |= dict.fromkeys(chain.from_iterable(scores))
     # Raw text has more names than augmentation can invent, and all that have been seen would be kept in memory.
     config["training"]["batcher"]["swap_entities"] = 0.0
-    _set_steps(config, n_words)
+    n_needed = _PASSES * n_words / (1.0 - gold_share if n_gold_words else 1.0)
+    if n_gold_words and gold_share:
+        n_needed = max(n_needed, _GOLD_PASSES * n_gold_words / gold_share)
+    _set_steps(config, n_needed)
     return config
 
 
@@ -188,10 +197,11 @@ def _leave_out(component: TeacherComponent, reason: str) -> TeacherComponent:
     return TeacherComponent(component.name, component.kind, Takeover.left_out, reason)
 
 
-def _set_steps(config: Config, n_words: int) -> None:
+def _set_steps(config: Config, n_words: float) -> None:
+    """Set the number of steps, at least the recipe's, from the number of words to train on."""
     training: dict[str, Any] = config["training"]
     size = training["batcher"]["batcher"]["size"]
-    steps = max(training["max_steps"], min(round(_PASSES * n_words / size), _MAX_STEPS))
+    steps = max(training["max_steps"], min(round(n_words / size), _MAX_STEPS))
     training["max_steps"] = training["optimizer"]["learn_rate"]["total_steps"] = steps
     training["eval_frequency"] = max(training["eval_frequency"], steps // 20)
     training["patience"] = 0  # The learning rate falls to 0 at the last step, so training always goes on to it.

@@ -42,7 +42,7 @@ MODELS = {
 def result(tmp_path_factory: pytest.TempPathFactory, teacher_paths: list[Path], texts: Path) -> DistillationResult:
     """Return the result of distilling one teacher."""
     output = tmp_path_factory.mktemp("distill") / "student"
-    return distill(teacher_paths[0], texts, output, measure_speed=True, **SETTINGS)
+    return distill(teacher_paths[0], texts, output, speed=True, **SETTINGS)
 
 
 def read_annotations(folder: Path) -> list[Any]:

@@ -37,9 +37,23 @@ def test_components_keep_their_names_and_their_order(tmp_path: Path) -> None:
     assert factories["tags"] == "bilstm_tagger"
 
 
-@pytest.mark.parametrize(("n_words", "steps"), [(0, 2000), (500_000, 2000), (3_840_000, 8000), (10**9, 30_000)])
-def test_a_student_of_more_text_trains_for_longer(teachers: Teachers, n_words: int, steps: int) -> None:
-    training = make_student_config(teachers, plan_student(teachers, None), n_words=n_words)["training"]
+@pytest.mark.parametrize(
+    ("n_words", "n_gold_words", "steps"),
+    [
+        (0, 0, 2000),
+        (500_000, 0, 2000),
+        (3_840_000, 0, 8000),
+        (3_840_000, 1, 10_000),
+        (500_000, 240_000, 8000),
+        (10**9, 0, 30_000),
+    ],
+)
+def test_a_student_of_more_text_trains_for_longer(
+    teachers: Teachers, n_words: int, n_gold_words: int, steps: int
+) -> None:
+    """All texts are read, and a fifth of the words are enough for four passes over the gold corpus."""
+    plan = plan_student(teachers, None)
+    training = make_student_config(teachers, plan, n_words=n_words, n_gold_words=n_gold_words)["training"]
     assert training["max_steps"] == steps
     assert training["optimizer"]["learn_rate"]["total_steps"] == steps
 
