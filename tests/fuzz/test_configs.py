@@ -193,4 +193,4 @@ def test_few_configs() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(N_BLOCKS))
 def test_many_configs(block: int) -> None:
-    run_cases("configs", check_config, get_block(block, 6_000))
+    run_cases("configs", check_config, get_block(block, 3_000))

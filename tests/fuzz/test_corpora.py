@@ -139,4 +139,4 @@ def test_few_corpora(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(N_BLOCKS))
 def test_many_corpora(block: int, tmp_path: Path) -> None:
-    run_cases("corpora", lambda rng: check_corpus(rng, tmp_path), get_block(block, 120_000))
+    run_cases("corpora", lambda rng: check_corpus(rng, tmp_path), get_block(block, 140_000))

@@ -152,4 +152,4 @@ def test_few_docs() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(N_BLOCKS))
 def test_many_docs(block: int) -> None:
-    run_cases("docs", check_any, get_block(block, 30_000))
+    run_cases("docs", check_any, get_block(block, 28_000))

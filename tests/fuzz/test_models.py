@@ -191,4 +191,4 @@ def test_few_damaged_components(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(N_BLOCKS))
 def test_many_damaged_components(block: int, tmp_path: Path) -> None:
-    run_cases("models", lambda rng: check_damaged(rng, tmp_path), get_block(block, 14_000))
+    run_cases("models", lambda rng: check_damaged(rng, tmp_path), get_block(block, 4_000))

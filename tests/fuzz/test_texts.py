@@ -55,4 +55,4 @@ def test_few_texts() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(N_BLOCKS))
 def test_many_texts(block: int) -> None:
-    run_cases("texts", check_text, get_block(block, 30_000))
+    run_cases("texts", check_text, get_block(block, 25_000))
