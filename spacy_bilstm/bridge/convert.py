@@ -10,6 +10,7 @@ import torch
 from thinc.api import Ops, get_torch_default_device, torch2xp
 from thinc.types import ArrayXd, Floats2d
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 # For shorter documents (mean length) on a CPU, a copy is as fast as the check that none is needed.
 _MIN_LENGTH = 40
@@ -32,7 +33,7 @@ def array_to_tensor(array: ArrayXd, device: torch.device, dtype: torch.dtype | N
     RETURNS: the tensor, of the array's shape.
     """
     if not isinstance(array, numpy.ndarray):
-        return torch.from_dlpack(array).to(device=device, dtype=dtype)
+        return from_dlpack(array).to(device=device, dtype=dtype)
     # torch refuses negative strides, and warns of read-only memory, such as that of a stored Doc.
     if not array.flags.writeable or any(stride < 0 for stride in array.strides):
         array = array.copy()

@@ -11,16 +11,17 @@ import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any, cast
 
 import numpy
 from spacy.cli.init_config import init_config
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example
+from spacy.training import Corpus
 from spacy.training.loop import create_train_batches
 from spacy.util import load_model_from_config, registry
 from thinc.api import Config, Model, fix_random_seed, get_current_ops
@@ -28,13 +29,14 @@ from thinc.types import Floats2d
 
 from ..benchmarks.device import Device
 from ..recipes import make_config
-from ..training.loop import iterate_updates, resolve_training_settings
+from ..training.loop import Batch, resolve_training_settings
 from ..util.machine import describe_machine
 from .tables import Table
 
 PIPES = ("tagger", "ner")
 BATCH_WORDS = 2000
 N_WARM_UP = 10
+_RECIPES = ("efficiency", "accuracy")
 _OURS = "spacy-bilstm.RecurrentEncoder.v1"
 _TORCH = "spacy.TorchBiLSTMEncoder.v1"
 _CNN = "spacy.MaxoutWindowEncoder.v2"
@@ -94,9 +96,6 @@ def make_configs() -> dict[str, Config]:
     return configs
 
 
-_RECIPES = ("efficiency", "accuracy")
-
-
 def measure_encoders(device: Device, rounds: int, width: int = 256, n_docs: int = 256) -> Table:
     """Measure encoders on one batch of documents whose lengths are distributed as those of texts.
 
@@ -109,13 +108,13 @@ def measure_encoders(device: Device, rounds: int, width: int = 256, n_docs: int 
     random = numpy.random.default_rng(0)
     lengths = numpy.clip(random.lognormal(numpy.log(10), 0.8, n_docs), 1, 120).astype(int)
     ops = get_current_ops()
-    documents = [ops.asarray2f(random.normal(size=(length, width)).astype("f")) for length in lengths]
+    documents = [ops.asarray2f(cast(Floats2d, random.normal(size=(n, width)).astype("f"))) for n in lengths]
     rows = []
     for name, (architecture, arguments) in _ENCODERS.items():
         fix_random_seed(0)
         model = registry.get("architectures", architecture)(width, **arguments)
         model.initialize(X=documents)
-        calls = (lambda model=model: model.predict(documents), lambda model=model: _train_once(model, documents))
+        calls = (partial(model.predict, documents), partial(_train_once, model, documents))
         speeds = (lengths.sum() / _get_median_seconds(device, call, rounds) for call in calls)
         rows.append((name, *(f"{speed:,.0f}" for speed in speeds)))
     return Table(("encoder", "predict words/s", "train words/s"), rows)
@@ -136,49 +135,30 @@ def measure_pipeline(device: Device, config: Config, corpus: Path, steps: int, r
     reader = Corpus(corpus)
     nlp.initialize(lambda: reader(nlp))
     settings = resolve_training_settings(nlp)
-    losses = _Losses(nlp)
-    batches = create_train_batches(nlp, reader, settings["batcher"], 0)
-    updates = iterate_updates(nlp, islice(batches, steps + 1), settings)
+    batches = islice(create_train_batches(nlp, reader, settings["batcher"], 0), steps)
+    losses: list[float] = []
+
+    def train(batches: Iterable[Batch]) -> None:
+        for _, batch in batches:
+            of_batch: dict[str, float] = {}
+            nlp.update(batch, sgd=settings["optimizer"], drop=settings["dropout"], losses=of_batch)
+            losses.append(sum(float(of_batch[name]) for name in PIPES) / sum(map(len, batch)))
+
     device.reset_peaks()
-    _count_words(islice(updates, N_WARM_UP))
-    n_words = 0
-
-    def train() -> None:
-        nonlocal n_words
-        n_words = _count_words(islice(updates, steps - N_WARM_UP))
-
-    usage = device.measure(train)
+    train(islice(batches, N_WARM_UP))
+    measured = list(batches)
+    usage = device.measure(partial(train, measured))
+    n_words = sum(len(example) for _, batch in measured for example in batch)
     docs = [example.predicted for example in islice(reader(nlp), 2000)]
     seconds = _get_median_seconds(device, lambda: list(nlp.pipe(_copy(docs), batch_size=256)), rounds)
+    n_tenth = max(1, len(losses) // 10)
     return PipelineCost(
         train_words_per_second=n_words / usage.seconds,
         predict_words_per_second=sum(map(len, docs)) / seconds,
         peak_gpu_memory=usage.peak_gpu_memory,
-        losses=losses.get_first_and_last(),
+        losses=(mean(losses[:n_tenth]), mean(losses[-n_tenth:])),
         stages=dict(_time_stages(device, nlp, _copy(docs[:256]), rounds)),
     )
-
-
-class _Losses:
-    """Records the losses of a pipeline's updates, for each word."""
-
-    def __init__(self, nlp: Language) -> None:
-        self._values: list[float] = []
-        update = nlp.update
-
-        def record(examples: Iterable[Example], *args: Any, losses: dict[str, float], **kwargs: Any) -> Any:
-            examples = list(examples)
-            before = dict(losses)
-            result = update(examples, *args, losses=losses, **kwargs)
-            total = sum(float(value) - float(before.get(name, 0)) for name, value in losses.items() if name in PIPES)
-            self._values.append(total / sum(map(len, examples)))
-            return result
-
-        nlp.update = record  # type: ignore[method-assign]
-
-    def get_first_and_last(self) -> tuple[float, float]:
-        n = max(1, len(self._values) // 10)
-        return float(numpy.mean(self._values[:n])), float(numpy.mean(self._values[-n:]))
 
 
 def _time_stages(device: Device, nlp: Language, docs: list[Doc], rounds: int) -> Iterator[tuple[str, float]]:
@@ -187,13 +167,10 @@ def _time_stages(device: Device, nlp: Language, docs: list[Doc], rounds: int) ->
         if name == "tok2vec":
             embed, encode = component.model.layers
             vectors = embed.predict(docs)
-            yield "embed", _get_median_seconds(device, lambda embed=embed: embed.predict(docs), rounds)
-            yield (
-                "encode",
-                _get_median_seconds(device, lambda encode=encode, vectors=vectors: encode.predict(vectors), rounds),
-            )
+            yield "embed", _get_median_seconds(device, partial(embed.predict, docs), rounds)
+            yield "encode", _get_median_seconds(device, partial(encode.predict, vectors), rounds)
         else:
-            yield name, _get_median_seconds(device, lambda component=component: component.predict(docs), rounds)
+            yield name, _get_median_seconds(device, partial(component.predict, docs), rounds)
         for doc in component.pipe(docs):
             assert doc is not None
 
@@ -205,10 +182,6 @@ def _get_median_seconds(device: Device, call: Callable[[], object], rounds: int)
 def _train_once(model: Model[list[Floats2d], list[Floats2d]], documents: list[Floats2d]) -> None:
     output, backprop = model.begin_update(documents)
     backprop(output)
-
-
-def _count_words(batches: Iterable[Sequence[Example]]) -> int:
-    return sum(len(example) for batch in batches for example in batch)
 
 
 def _copy(docs: Sequence[Doc]) -> list[Doc]:
