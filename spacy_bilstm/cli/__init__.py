@@ -13,7 +13,6 @@ from .fetch import fetch
 from .init_config import init_config
 from .report import report
 from .train import train
-from .train import train
 
 app = typer.Typer(name="bilstm", help="Recurrent encoders for spaCy.", no_args_is_help=True, rich_markup_mode=None)
 app.command("annotate")(annotate)
