@@ -273,6 +273,11 @@ class _Training:
     def _handle_evaluation(self, info: dict[str, Any], is_best: bool) -> None:
         with self._nlp.select_pipes(disable=self._frozen):
             update_meta(self._settings, self._nlp, info)
+        # The order of labels in spaCy's scores is that of a set, which differs from process to process.
+        performance = self._nlp.meta["performance"]
+        for name, score in performance.items():
+            if isinstance(score, dict):
+                performance[name] = dict(sorted(score.items()))
         info["output_path"] = str(self._output / DIR_MODEL_LAST)
         if not self._batches.is_repeating:
             self._check(info)
