@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -23,6 +24,9 @@ from .targets import WRITERS
 CONFIDENCES = "annotate_confidences"
 # What a memory zone allocates is freed after this many characters. A larger zone repeats less work for frequent words.
 _ZONE_CHARACTERS = 1_000_000
+# In a memory zone, spaCy's tokenizer caches nothing. So the first texts are annotated outside of one: their words stay,
+# and the cache has the frequent words. Without this, `annotate` has 0.65 times the speed of `nlp.pipe`.
+_WARM_UP_CHARACTERS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Annotator:
         self._settings = settings
         self._nlp = spacy.load(settings.model)
         self._confidences = _find_confidences(self._nlp, settings.confidences)
+        self._n_characters = 0
 
     def make_part(
         self, items: Sequence[Record | BadRecord], digest: str, last: bool, source_bytes: int
@@ -86,7 +91,7 @@ class Annotator:
                     records.append(item)
         n_documents = n_words = 0
         for batch in _cut_zones(records):
-            with self._nlp.memory_zone():
+            with self._begin_zone(sum(len(record.text) for record in batch)):
                 annotated = self._annotate(batch, bad)
                 writer.add([record.id for record, _ in annotated], [doc for _, doc in annotated])
                 n_documents += len(annotated)
@@ -96,6 +101,13 @@ class Annotator:
         seconds = time.perf_counter() - start
         info = PartInfo(len(items), n_documents, n_words, bad, digest, last, source_bytes, seconds)
         return data, info
+
+    def _begin_zone(self, n_characters: int) -> AbstractContextManager[Any]:
+        """Return a memory zone for texts of some length, or nothing for the first texts."""
+        self._n_characters += n_characters
+        if self._n_characters <= _WARM_UP_CHARACTERS:
+            return nullcontext()
+        return self._nlp.memory_zone()
 
     def _find_problem(self, record: Record) -> str:
         if len(record.text) > self._nlp.max_length:

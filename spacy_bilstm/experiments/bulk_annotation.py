@@ -8,6 +8,7 @@ TEXTS is a file with a text in each line. Each measurement loads the pipeline an
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import tempfile
 import time
@@ -26,7 +27,7 @@ from ..benchmarks.device import get_peak_memory
 from .tables import Table
 
 FORMATS = ("parquet", "jsonl", "spacy")
-_PART_SIZE = 250
+_PART_SIZE = 1000
 
 
 @dataclass
@@ -108,6 +109,7 @@ def _compare(runs: dict[str, Callable[[], float]], rounds: int, unit: str) -> Ta
     for i in range(rounds):
         names = list(runs)[i % len(runs) :] + list(runs)[: i % len(runs)]
         for name in names:
+            gc.collect()  # The pipeline of the run before.
             speeds[name].append(runs[name]())
     first = next(iter(speeds.values()))
     rows = []
@@ -157,11 +159,12 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("texts", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each comparison; 0 for none")
     parser.add_argument("--documents", type=int, default=200_000, help="documents to measure memory with; 0 for none")
     parser.add_argument("--two-processes", action="store_true", help="also measure two processes; needs Ray")
     options = parser.parse_args(None if arguments is None else list(arguments))
-    print(time_one_process(options.model, options.texts, options.rounds).to_markdown())
+    if options.rounds:
+        print(time_one_process(options.model, options.texts, options.rounds).to_markdown(), flush=True)
     if options.two_processes:
         print(time_two_processes(options.model, options.texts, options.rounds).to_markdown())
     if options.documents:
