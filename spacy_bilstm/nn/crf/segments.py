@@ -13,8 +13,8 @@ from .engine import make_engine
 from .pruning import find_possible_entities
 from .scores import Bools, Floats, Ints, ScoreArrays, Scores
 
-# The number of tags above which an engine is faster than `decode_biluo`: with 18, 30, 40 and 50 labels, prediction with an
-# engine takes 1.1, 1.0, 0.8 and 0.3 times as long (`python -m spacy_bilstm.experiments.many_labels`).
+# The number of tags above which an engine is faster than `decode_biluo`: with 18, 30, 40 and 50 labels, prediction with
+# an engine takes 1.1, 1.0, 0.8 and 0.3 times as long (`python -m spacy_bilstm.experiments.many_labels`).
 _MANY_TAGS = 121
 
 
