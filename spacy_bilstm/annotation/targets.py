@@ -6,7 +6,7 @@ import importlib.util
 import io
 import json
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import islice, pairwise, repeat
 from typing import Any, Protocol
 
 import numpy
@@ -69,7 +69,8 @@ class JsonlWriter:
         columns: dict[str, Iterator[Any]] = {"tokens": _cut(arrays, _name_all(arrays, ORTH))}
         columns["spaces"] = _cut(arrays, (arrays.get_column(SPACY) != 0).tolist())
         for name, attribute in STRINGS.items():
-            columns[name] = _keep(arrays, attribute, _cut(arrays, _name_all(arrays, attribute)))
+            found = _cut(arrays, _name_all(arrays, attribute)) if arrays.has(attribute) else repeat([], len(docs))
+            columns[name] = _keep(arrays, attribute, found)
         columns["heads"] = _keep(arrays, DEP, _cut(arrays, arrays.get_heads().tolist()))
         counts, starts = arrays.get_sentence_starts()
         columns["sentence_starts"] = _keep(arrays, SENT_START, _cut_by(counts.tolist(), starts.tolist()))
@@ -138,6 +139,7 @@ class ParquetWriter:
         """See `PartWriter`."""
         import pyarrow as pa
 
+        schema = make_schema()
         arrays = DocArrays(docs, self._confidences)
         offsets = arrays.offsets
         columns: list[Any] = [
@@ -146,7 +148,10 @@ class ParquetWriter:
             _make_lists(offsets, _make_strings(arrays, arrays.get_column(ORTH), ORTH)),
             _make_lists(offsets, pa.array(arrays.get_column(SPACY) != 0)),
         ]
-        for attribute in STRINGS.values():
+        for name, attribute in STRINGS.items():
+            if not arrays.has(attribute):
+                columns.append(pa.nulls(len(docs), schema.field(name).type))
+                continue
             values = _make_strings(arrays, arrays.get_column(attribute), attribute)
             columns.append(_make_lists(offsets, values, arrays.find_annotated(attribute)))
         columns.append(_make_lists(offsets, pa.array(arrays.get_heads(), pa.int32()), arrays.find_annotated(DEP)))
@@ -154,7 +159,6 @@ class ParquetWriter:
         sentences = pa.array(starts, pa.int32())
         columns.append(_make_lists(_add_up(counts), sentences, arrays.find_annotated(SENT_START)))
         columns.append(_make_entities(arrays))
-        schema = make_schema()
         spans = [arrays.get_spans(i) for i in range(len(docs))]
         columns.append(pa.array(spans, schema.field("spans").type))
         columns.append(pa.array([list(doc.cats.items()) for doc in docs], schema.field("cats").type))

@@ -166,7 +166,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     if options.rounds:
         print(time_one_process(options.model, options.texts, options.rounds).to_markdown(), flush=True)
     if options.two_processes:
-        print(time_two_processes(options.model, options.texts, options.rounds).to_markdown())
+        print(time_two_processes(options.model, options.texts, options.rounds).to_markdown(), flush=True)
     if options.documents:
         print(measure_memory(options.model, options.texts, options.documents).to_markdown())
 
