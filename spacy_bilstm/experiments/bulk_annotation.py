@@ -2,7 +2,7 @@
 
 python -m spacy_bilstm.experiments.bulk_annotation PIPELINE TEXTS
 
-TEXTS is a file with a text in each line. Each measurement loads the pipeline anew.
+TEXTS is a file with a text in each line, more than 10,000. Each measurement loads the pipeline anew.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ import spacy
 import torch
 
 from ..annotation import Progress, annotate, read_texts
+from ..annotation.parts import PART_SIZE
 from ..benchmarks.device import get_peak_memory
 from .tables import Table
 
 FORMATS = ("parquet", "jsonl", "spacy")
-_PART_SIZE = 1000
+# Two workers get small parts, so that both end at about the same time.
+_PART_SIZES = {1: PART_SIZE, 2: 500}
 
 
 @dataclass
@@ -122,10 +124,10 @@ def _compare(runs: dict[str, Callable[[], float]], rounds: int, unit: str) -> Ta
 def _time_pipe(model: str, texts: Sequence[str], n_process: int, now: Callable[[], float]) -> float:
     torch.set_num_threads(1)
     nlp = spacy.load(model)
-    for _ in nlp.pipe(texts[:_PART_SIZE]):
+    for _ in nlp.pipe(texts[: _PART_SIZES[n_process]]):
         pass
     start = now()
-    n_words = sum(len(doc) for doc in nlp.pipe(texts[_PART_SIZE:], n_process=n_process))
+    n_words = sum(len(doc) for doc in nlp.pipe(texts[_PART_SIZES[n_process] :], n_process=n_process))
     return n_words / (now() - start)
 
 
@@ -138,7 +140,7 @@ def _time_annotate(model: str, texts: Path, format: str, workers: int, now: Call
             model,
             format=format,
             workers=workers,
-            part_size=_PART_SIZE,
+            part_size=_PART_SIZES[workers],
             progress=lambda progress: clock(progress.words),
         )
     return clock.words_per_second
