@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..util.machine import get_versions
 from .annotator import Annotator, AnnotatorSettings, hash_pipeline
 from .parts import PART_SIZE
 from .progress import PartsSummary, Progress, ProgressMeter
@@ -20,8 +20,6 @@ from .sources import read_texts
 from .storage import Storage
 from .store import PartInfo, PartStore
 from .targets import SCHEMA_VERSION, SUFFIXES, check_format
-
-_PACKAGES = ("spacy-bilstm", "spacy", "thinc", "torch", "numpy")
 
 
 def annotate(
@@ -134,6 +132,6 @@ def _describe_run(model: str) -> dict[str, Any]:
     return {
         "model": model,
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": get_versions(),
         "process": os.getpid(),
     }

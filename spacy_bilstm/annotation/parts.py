@@ -12,7 +12,7 @@ from typing import Any
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from .doc_bin import DocCollector, read_collected
+from ..util.docbin import DocCollector, read_docs
 from .progress import PartsSummary, Progress, ProgressMeter
 from .records import BadRecord, Record
 from .storage import Storage
@@ -163,7 +163,7 @@ def read_parts(directory: str | Path, vocab: Vocab | None = None) -> Iterator[Do
     if not store.is_complete():
         raise PartsError(f"{path} is not complete: it has no {MANIFEST} that says so. Continue the run that writes it.")
     for part in sorted(path.glob("part-*.spacy")):
-        yield from read_collected(part, vocab or Vocab())
+        yield from read_docs(part, vocab or Vocab())
 
 
 def _add_docs(documents: DocCollector, records: Sequence[Record], docs: Iterable[Doc]) -> int:

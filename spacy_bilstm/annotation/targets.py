@@ -13,8 +13,8 @@ import numpy
 from spacy.attrs import DEP, ENT_KB_ID, ENT_TYPE, ORTH, SENT_START, SPACY
 from spacy.tokens import Doc
 
+from ..util.docbin import DocCollector
 from .doc_arrays import STRINGS, DocArrays
-from .doc_bin import DocCollector
 
 # The version of the columns and keys, which changes whenever their meaning does. See docs/scale.md.
 SCHEMA_VERSION = 1

@@ -11,6 +11,7 @@ from wasabi import msg
 from ..annotation import DirectoryLockedError, RayMissingError
 from ..annotation import annotate as annotate_source
 from ..annotation.parts import PART_SIZE
+from .exits import INTERRUPTED
 from .progress import ProgressLine, format_duration
 
 
@@ -66,7 +67,7 @@ def annotate(
     except KeyboardInterrupt:
         progress.close()
         msg.warn(f"Stopped. {target} has all complete parts.", "Run the same command again to continue.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     except (ValueError, OSError, RayMissingError, DirectoryLockedError) as error:
         progress.close()
         msg.fail("The texts are not annotated.", str(error), exits=1)

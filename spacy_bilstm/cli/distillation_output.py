@@ -9,6 +9,7 @@ from wasabi import msg
 
 from ..annotation import Progress
 from ..distillation import DistillationResult, TeacherComponent
+from .progress import describe_progress
 
 
 def print_plan(plan: Sequence[TeacherComponent]) -> None:
@@ -19,8 +20,7 @@ def print_plan(plan: Sequence[TeacherComponent]) -> None:
 
 def print_progress(progress: Progress) -> None:
     """Print how far the annotation is."""
-    left = "" if progress.seconds_left is None else f", {progress.seconds_left / 60:.0f} minutes left"
-    typer.echo(f"Annotated {progress.words:,} words, {progress.words_per_second:,.0f} words/s{left}")
+    typer.echo(describe_progress(progress))
 
 
 def print_result(result: DistillationResult) -> None:

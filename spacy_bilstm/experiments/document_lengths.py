@@ -35,6 +35,7 @@ from thinc.api import Config
 from ..recipes import make_config
 from ..training.pieces import split_doc
 from ..util.docbin import read_docs
+from ..util.files import atomic_write
 
 GROUP_SIZE = 20
 CNN = "spaCy's default"
@@ -100,8 +101,8 @@ def compare_lengths(
             runs = results.setdefault(row, {})
             if str(seed) not in runs:
                 runs[str(seed)] = train_row(row, seed, lengths)
-                store.parent.mkdir(exist_ok=True)
-                store.write_text(json.dumps(stored, indent=1), encoding="utf8")
+                with atomic_write(store) as draft:
+                    draft.write_text(json.dumps(stored, indent=1), encoding="utf8")
                 on_run(row, seed, results)
     return results
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -171,8 +172,7 @@ def _time_stages(device: Device, nlp: Language, docs: list[Doc], rounds: int) ->
             yield "encode", _get_median_seconds(device, partial(encode.predict, vectors), rounds)
         else:
             yield name, _get_median_seconds(device, partial(component.predict, docs), rounds)
-        for doc in component.pipe(docs):
-            assert doc is not None
+        deque(component.pipe(docs), maxlen=0)
 
 
 def _get_median_seconds(device: Device, call: Callable[[], object], rounds: int) -> float:

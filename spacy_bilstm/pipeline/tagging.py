@@ -85,8 +85,7 @@ class FastTagging(ListenerChecks):
         self.check_scores(scores)
         if isinstance(self.model.ops, NumpyOps):
             return self._compute_loss(list(examples), scores)
-        # thinc computes the loss doc by doc, which took 60 % of a training on a GPU
-        # (`python -m spacy_bilstm.experiments.gpu`).
+        # thinc computes the loss doc by doc, which on a GPU took more time than the rest of the training.
         loss, d_scores = self._compute_loss(list(examples), move_documents(self.model.ops, NumpyOps(), scores))
         return loss, move_documents(NumpyOps(), self.model.ops, d_scores)
 

@@ -11,9 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy
 import srsly
+from spacy.attrs import DEP, ENT_ID, ENT_KB_ID, ENT_TYPE, LEMMA, MORPH, NORM, ORTH, SPACY, TAG
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
+
+_STRINGS = (ORTH, NORM, TAG, DEP, ENT_TYPE, ENT_KB_ID, ENT_ID, LEMMA, MORPH)
 
 
 def read_docs(path: str | Path, vocab: Vocab) -> list[Doc]:
@@ -33,23 +37,43 @@ def read_docs(path: str | Path, vocab: Vocab) -> list[Doc]:
         ) from error
 
 
-class DocWriter:
-    """A new binary corpus, with the user data of its Docs."""
+class DocCollector:
+    """Collects Docs and returns them in spaCy's binary format, with their user data.
+
+    `DocBin` asks each token for nine strings. Here, each distinct string is looked up once.
+    """
 
     def __init__(self) -> None:
-        """Create an empty corpus."""
-        self._documents = DocBin()
+        self._docs = DocBin(store_user_data=True)
         self._packer = srsly.msgpack.Packer(use_bin_type=True)
+        self._attributes: list[int | str] = list(self._docs.attrs)
+        self._string_columns = [self._docs.attrs.index(attribute) for attribute in _STRINGS]
+        self._known: set[int] = {0}
 
-    def add(self, doc: Doc) -> None:
-        """Add a Doc."""
-        self._documents.add(doc)
-        self._documents.user_data.append(self._packer.pack(doc.user_data))
+    def add(self, doc: Doc, identifier: str | int) -> None:
+        """Add a Doc.
+
+        doc: the Doc, which need not be valid afterwards.
+        identifier: the value for its `user_data["id"]`.
+        """
+        doc.user_data["id"] = identifier
+        tokens = doc.to_array(self._attributes)
+        keys: set[Any] = set(tokens[:, self._string_columns].ravel().tolist())
+        keys.update(key for group in doc.spans.values() for span in group for key in (span.label, span.kb_id, span.id))
+        keys -= self._known
+        strings = doc.vocab.strings
+        self._docs.strings.update(strings[key] for key in keys if key in strings)
+        self._known |= keys
+        self._docs.tokens.append(tokens)
+        self._docs.spaces.append(numpy.asarray(doc.to_array(SPACY), dtype=bool).reshape(-1, 1))
+        self._docs.flags.append({"has_unknown_spaces": doc.has_unknown_spaces})
+        self._docs.cats.append(doc.cats)
+        self._docs.user_data.append(self._packer.pack(doc.user_data))
+        self._docs.span_groups.append(doc.spans.to_bytes() if doc.spans else b"")
 
     def to_bytes(self) -> bytes:
         """Return the content of a `.spacy` file."""
-        self._documents.store_user_data = True
-        return self._documents.to_bytes()
+        return self._docs.to_bytes()
 
 
 def _get_docs(documents: DocBin, vocab: Vocab) -> Iterator[Doc]:

@@ -25,11 +25,16 @@ def describe_machine(gpu_id: int = -1) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{name: version(name) for name in _PACKAGES},
+        **get_versions(),
     }
     if gpu_id >= 0 and torch.cuda.is_available():
         facts |= {"gpu": torch.cuda.get_device_name(gpu_id), "cuda": torch.version.cuda}
     return facts
+
+
+def get_versions() -> dict[str, str]:
+    """Return the versions of this package and of those that its results depend on, by name."""
+    return {name: version(name) for name in _PACKAGES}
 
 
 def _name_cpu() -> str:

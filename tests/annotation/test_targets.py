@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.vocab import Vocab
 
-from spacy_bilstm.annotation.doc_bin import DocCollector, read_collected
 from spacy_bilstm.annotation.targets import SCHEMA_VERSION, DocBinWriter, JsonlWriter, ParquetWriter
+from spacy_bilstm.util.docbin import DocCollector, read_docs
 
 REASON = "needs the extra 'annotate'"
 NLP = spacy.blank("en")
@@ -162,7 +162,7 @@ def test_docs_are_stored_as_docbin_stores_them(tmp_path: Path) -> None:
         assert our_doc.user_data == their_doc.user_data
         assert [group.attrs for group in our_doc.spans.values()] == [g.attrs for g in their_doc.spans.values()]
     (tmp_path / "a.spacy").write_bytes(collector.to_bytes())
-    again = list(read_collected(tmp_path / "a.spacy", Vocab()))
+    again = read_docs(tmp_path / "a.spacy", Vocab())
     assert [doc.user_data["id"] for doc in again] == [0, 1, 2]
     assert again[0].to_json() == docs[0].to_json()
 

@@ -154,7 +154,7 @@ def test_an_overflow_in_half_precision_skips_the_update(device: str) -> None:
         assert all(numpy.isfinite(weights).all() for weights in get_weights(model).values())
 
 
-def test_rehearsal_and_averages_change_the_predictions(device: str) -> None:
+def test_averages_are_used_in_their_block_only(device: str) -> None:
     nlp, optimizer = make_pipeline(make_small_config("efficiency", ["tagger"]))
     train(nlp, optimizer, 2)
     before = get_weights(nlp.get_pipe("tok2vec").model)

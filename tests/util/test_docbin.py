@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 
-from spacy_bilstm.util.docbin import DocWriter, read_docs
+from spacy_bilstm.util.docbin import DocCollector, read_docs
 
 VOCAB = spacy.blank("en").vocab
 
@@ -29,11 +29,12 @@ USER_DATA = {
 def test_user_data_is_read_and_written_as_spacy_does(tmp_path: Path) -> None:
     docs = [Doc(VOCAB, words=["a"], user_data=USER_DATA), Doc(VOCAB, words=["b"]), Doc(VOCAB, words=[])]
     docs[0].spans["key"] = [docs[0][:1]]
-    writer = DocWriter()
-    for doc in docs:
-        writer.add(doc)
-    assert writer.to_bytes() == DocBin(docs=docs, store_user_data=True).to_bytes()
-    (tmp_path / "x.spacy").write_bytes(writer.to_bytes())
+    collector = DocCollector()
+    for i, doc in enumerate(docs):
+        collector.add(doc, i)
+    stored = DocBin().from_bytes(collector.to_bytes())
+    assert stored.user_data == DocBin(docs=docs, store_user_data=True).user_data
+    (tmp_path / "x.spacy").write_bytes(collector.to_bytes())
     found = read_docs(tmp_path / "x.spacy", VOCAB)
     expected = list(DocBin().from_disk(tmp_path / "x.spacy").get_docs(VOCAB))
     assert repr([doc.user_data for doc in found]) == repr([doc.user_data for doc in expected])
