@@ -1,9 +1,9 @@
 """Annotate large collections of texts in parts, so that an interrupted run continues where it stopped."""
 
+from ..util.lock import DirectoryLockedError
+from ..util.ray_runtime import RayMissingError
 from .annotation import annotate
-from .lock import DirectoryLockedError
 from .parts import PartsError, PartsSummary, Progress, read_parts, write_parts
-from .ray_engine import RayMissingError
 from .records import BadRecord, Record
 from .sources import SourceError, TextStream, read_texts
 

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from ..util.machine import get_versions
+from ..util.ray_runtime import check_ray
 from .annotator import Annotator, AnnotatorSettings, hash_pipeline
 from .parts import PART_SIZE
 from .progress import PartsSummary, Progress, ProgressMeter
-from .ray_engine import Workers, check_ray, run_on_ray
+from .ray_engine import Workers, run_on_ray
 from .shards import ReadSettings, Shard, make_shards, read_tasks
 from .sources import read_texts
 from .storage import Storage
@@ -72,7 +73,7 @@ def annotate(
         raise ValueError("`part_size`, `threads` and `workers` must be at least 1, and `num_gpus` at least 0.")
     chosen = Workers(workers, threads, num_gpus, address)
     if chosen.need_ray:
-        check_ray()
+        check_ray("Several workers")
     name = str(Path(model).resolve()) if Path(model).is_dir() else str(model)
     annotator = AnnotatorSettings(name, hash_pipeline(name), format, text, confidences)
     stream = read_texts(source, text_column=text_column, id_column=id_column, storage_options=storage_options)

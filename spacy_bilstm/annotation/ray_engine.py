@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import pickle
@@ -12,22 +11,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from ..util.ray_runtime import start_ray
 from .annotator import Annotator, AnnotatorSettings
 from .records import BadRecord
 from .shards import ReadSettings, Shard, pack_items, read_tasks, unpack_items
 from .storage import Storage
 from .store import PartInfo, write_part
 from .targets import SUFFIXES
-
-
-class RayMissingError(ImportError):
-    """Ray is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Several workers need Ray, which is not installed. "
-            "Install it with: python -m pip install 'spacy-bilstm[ray]'"
-        )
 
 
 @dataclass(frozen=True)
@@ -49,15 +39,6 @@ class Workers:
     def need_ray(self) -> bool:
         """Whether one process is not enough."""
         return self.number != 1 or self.address is not None or self.num_gpus > 1
-
-
-def check_ray() -> None:
-    """Check that Ray is installed.
-
-    RAISES: RayMissingError if it is not.
-    """
-    if importlib.util.find_spec("ray") is None:
-        raise RayMissingError
 
 
 def run_on_ray(
@@ -82,7 +63,7 @@ def run_on_ray(
     waiting = [shard for shard in shards if not shard.is_done()]
     if not waiting:
         return
-    with _start(ray, workers) as number:
+    with _start(workers) as number:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -113,25 +94,12 @@ def run_on_ray(
 
 
 @contextmanager
-def _start(ray: Any, workers: Workers) -> Iterator[int]:
+def _start(workers: Workers) -> Iterator[int]:
     """Start or join Ray, and yield the number of workers. If it was started here, it ends with the block."""
-    started = not ray.is_initialized()
-    if started:
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-        if workers.address is None:
-            number = workers.number or workers.num_gpus or max(1, (os.cpu_count() or 1) // workers.threads)
-            # Ray reports an error that is none each time it starts a worker.
-            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-            # One CPU more than the workers have, for reading, which takes little of it.
-            ray.init(num_cpus=number * workers.threads + 1, include_dashboard=False, **quiet)
-        else:
-            ray.init(address=workers.address, **quiet)
-    try:
-        cpus = int(ray.cluster_resources().get("CPU", 1)) - 1
-        yield workers.number or workers.num_gpus or max(1, cpus // workers.threads)
-    finally:
-        if started:
-            ray.shutdown()
+    number = workers.number or workers.num_gpus or max(1, (os.cpu_count() or 1) // workers.threads)
+    # One CPU more than the workers have, for reading, which takes little of it.
+    with start_ray(number * workers.threads + 1, workers.address) as cpus:
+        yield workers.number or workers.num_gpus or max(1, (cpus - 1) // workers.threads)
 
 
 def _read(batch: dict[str, Any], settings: ReadSettings) -> Iterator[dict[str, Any]]:

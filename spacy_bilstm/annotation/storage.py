@@ -12,7 +12,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from ..util.files import atomic_write
-from .lock import lock_directory
+from ..util.lock import lock_directory
 
 _LOCK = "_lock"
 

@@ -222,8 +222,8 @@ def test_a_missing_pipeline_is_an_error_before_anything_is_written(source: Path,
 def test_several_workers_without_ray_are_an_error(
     source: Path, tmp_path: Path, pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse() -> None:
-        raise RayMissingError
+    def refuse(purpose: str) -> None:
+        raise RayMissingError(purpose)
 
     monkeypatch.setattr(annotation_module, "check_ray", refuse)
     with pytest.raises(RayMissingError, match=r"spacy-bilstm\[ray\]"):

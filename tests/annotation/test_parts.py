@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from spacy_bilstm.annotation.lock import DirectoryLockedError, lock_directory
 from spacy_bilstm.annotation.parts import PartsError, Progress, cut_parts, read_parts, write_parts
 from spacy_bilstm.annotation.records import BadRecord, Record
+from spacy_bilstm.util.lock import DirectoryLockedError, lock_directory
 
 NLP = spacy.blank("en")
 RECORDS = [Record(f"r{i}", f"Text number {i}.") for i in range(23)]
