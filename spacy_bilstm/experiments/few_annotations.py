@@ -10,7 +10,8 @@ python -m spacy_bilstm.experiments.few_annotations ewt --write
 
 Each training is a process of its own with one thread: `--variant`, `--percent` and `--seed` select some of them, so
 several commands can run at once, and `--list` prints a command for each one that is missing. The scores are stored in
-metrics/few-annotations-NAME after each training, and trainings stored there are not repeated.
+metrics/few-annotations-NAME after each training, with the settings and the versions of the packages. Trainings stored
+there are not repeated. One table has the results of one version only.
 """
 
 from __future__ import annotations
@@ -20,14 +21,13 @@ import json
 import math
 import random
 import shlex
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import spacy
 import srsly
@@ -38,42 +38,8 @@ from ..distillation import distill
 from ..recipes import add_pretraining, make_config
 from ..util.docbin import read_docs
 from ..util.files import atomic_write, replace_directory
-from ..util.plots import new_figure, save_figure
-from .ablation import write_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-PAGE = Path("docs/few-annotations.md")
-PERCENTS = (1, 3, 10, 30, 100)
-SCORES = {"pos_acc": "UPOS", "ents_f": "entity F"}
-"""The scores and their names in tables and plots."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """What a training knows besides its annotation.
-
-    pretrained: whether the tok2vec is pretrained on the raw text.
-    vectors: whether there are static vectors, which were trained on the raw text.
-    teachers: number of pipelines of the recipe `accuracy`, trained on the same annotation, that annotate the raw text;
-        with several, their probabilities are averaged. 0 for a training on the annotation alone.
-    """
-
-    pretrained: bool = False
-    vectors: bool = False
-    teachers: int = 0
-
-
-VARIANTS = {
-    "nothing": Variant(),
-    "pretrained": Variant(pretrained=True),
-    "own vectors": Variant(vectors=True),
-    "pretrained, own vectors": Variant(pretrained=True, vectors=True),
-    "self-trained": Variant(teachers=1),
-    "ensemble-distilled": Variant(teachers=3),
-    "all": Variant(pretrained=True, vectors=True, teachers=3),
-}
+from .learning_curves import PERCENTS, SCORES, VARIANTS, Run, Variant, check_all_same, get_results, read_result, write
+from .results import get_versions
 
 
 @dataclass(frozen=True)
@@ -87,6 +53,7 @@ class Experiment:
     pipeline: the components.
     steps: number of batches of a training on the whole corpus.
     pretraining_epochs: number of epochs of the raw text.
+    pretraining_texts: number of texts of the raw text to pretrain on, from its start, or 0 for all.
     student_steps: number of batches of a student; None for the number that fits the raw text.
     work: folder for pretrained weights and teachers.
     """
@@ -99,6 +66,7 @@ class Experiment:
     pipeline: Sequence[str] = ("morphologizer", "ner")
     steps: int = 2000
     pretraining_epochs: int = 3
+    pretraining_texts: int = 0
     student_steps: int | None = None
     work: Path = Path("training/few-annotations")
 
@@ -106,6 +74,17 @@ class Experiment:
     def results(self) -> Path:
         """The folder of the results."""
         return get_results(self.name)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What results of one table must have in common, besides the versions of the packages."""
+        return {
+            "pipeline": list(self.pipeline),
+            "steps": self.steps,
+            "pretraining_epochs": self.pretraining_epochs,
+            "pretraining_texts": self.pretraining_texts,
+            "student_steps": self.student_steps,
+        }
 
     def find_variants(self) -> list[str]:
         """Return the names of the variants that the experiment has the data for."""
@@ -116,40 +95,20 @@ class Experiment:
         return max(min(200, self.steps), round(self.steps * math.sqrt(percent / 100)))
 
 
-def get_results(name: str) -> Path:
-    """Return the folder of the results of a corpus."""
-    return Path("metrics") / f"few-annotations-{name}"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training of the experiment.
-
-    variant: a key of `VARIANTS`.
-    percent: the part of the training documents, 1 to 100.
-    seed: the seed of the training, and of the choice of the documents.
-    """
-
-    variant: str
-    percent: int
-    seed: int
-
-    @property
-    def file_name(self) -> str:
-        """The name of the file of its scores."""
-        return f"{self.variant.replace(', ', '+').replace(' ', '-')}.{self.percent}.{self.seed}.json"
-
-
 def run(experiment: Experiment, selected: Run) -> dict[str, float]:
     """Train and score, unless the results have the scores already.
 
     experiment: what all trainings have in common.
     selected: the training.
     RETURNS: the scores of `SCORES` that the pipeline has, from 0 to 1.
+    RAISES: OtherSettingsError if the results hold trainings of other settings or versions of the packages.
     """
     path = experiment.results / selected.file_name
+    present = {"settings": experiment.settings, "versions": get_versions()}
+    for other in experiment.results.glob("*.json"):
+        check_all_same(other, read_result(other), present)
     if path.exists():
-        stored: dict[str, float] = json.loads(path.read_text(encoding="utf8"))["scores"]
+        stored: dict[str, float] = read_result(path)["scores"]
         return stored
     variant = VARIANTS[selected.variant]
     with TemporaryDirectory() as name:
@@ -162,7 +121,7 @@ def run(experiment: Experiment, selected: Run) -> dict[str, float]:
             else _train(experiment, selected, variant, part, folder / "model", experiment.count_steps(selected.percent))
         )
     with atomic_write(path) as draft:
-        srsly.write_json(draft, {**asdict(selected), "scores": scores})
+        srsly.write_json(draft, {**asdict(selected), **present, "scores": scores})
     return scores
 
 
@@ -189,101 +148,21 @@ def prepare(experiment: Experiment, variants: Sequence[str]) -> None:
             _pretrain(experiment, experiment.vectors if VARIANTS[name].vectors else None)
 
 
-def read_results(name: str) -> dict[tuple[str, int], list[dict[str, float]]]:
-    """Read the scores of all stored trainings.
-
-    name: the name of the corpus.
-    RETURNS: the scores of each seed, by variant and percent, in the order of `VARIANTS` and `PERCENTS`.
-    """
-    found: dict[tuple[str, int], list[dict[str, float]]] = {}
-    for path in sorted(get_results(name).glob("*.json")):
-        stored = json.loads(path.read_text(encoding="utf8"))
-        found.setdefault((stored["variant"], stored["percent"]), []).append(stored["scores"])
-    names = list(VARIANTS)
-    return dict(sorted(found.items(), key=lambda item: (names.index(item[0][0]), item[0][1])))
-
-
-def make_table(results: dict[tuple[str, int], list[dict[str, float]]]) -> str:
-    """Make the Markdown table: a row for each variant, a column for each part and score.
-
-    results: the result of `read_results`.
-    """
-    percents = sorted({percent for _, percent in results})
-    blocks = []
-    for score, title in SCORES.items():
-        if not any(score in run for runs in results.values() for run in runs):
-            continue
-        lines = [f"| {title} | " + " | ".join(f"{percent} %" for percent in percents) + " |"]
-        lines.append("|---" * (len(percents) + 1) + "|")
-        for variant in dict.fromkeys(name for name, _ in results):
-            cells = [_describe([run[score] for run in results.get((variant, percent), [])]) for percent in percents]
-            lines.append(f"| {variant} | " + " | ".join(cells) + " |")
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
-
-
-def draw_curves(results: dict[tuple[str, int], list[dict[str, float]]]) -> Figure:
-    """Draw the learning curves: a plot for each score, a line for each variant.
-
-    results: the result of `read_results`, with at least one training.
-    """
-    scores = [score for score in SCORES if any(score in run for runs in results.values() for run in runs)]
-    figure, plots = new_figure(len(scores), width=4.6)
-    percents = sorted({percent for _, percent in results})
-    for axes, score in zip(plots, scores, strict=True):
-        for variant in dict.fromkeys(name for name, _ in results):
-            measured = [percent for percent in percents if (variant, percent) in results]
-            values = [[100 * run[score] for run in results[variant, percent]] for percent in measured]
-            axes.errorbar(
-                measured,
-                [statistics.mean(seeds) for seeds in values],
-                [statistics.stdev(seeds) if len(seeds) > 1 else 0.0 for seeds in values],
-                marker="o",
-                markersize=4,
-                capsize=3,
-                label=variant if axes is plots[0] else None,
-            )
-        axes.set_xscale("log")
-        axes.set_xticks(percents, labels=[f"{percent} %" for percent in percents])
-        axes.minorticks_off()
-        axes.set_xlabel("part of the annotated sentences")
-        axes.set_ylabel(f"{SCORES[score]}, %")
-    figure.legend(loc="outside right center")
-    return figure
-
-
-def write(name: str, page: Path = PAGE) -> None:
-    """Write the table into the page, and the plot beside it.
-
-    name: the name of the corpus, which is that of the table in the page.
-    page: the page, which has a table of this name, as for `ablation.write_table`.
-    RAISES: ValueError if there are no results, or if the page has no table of this name.
-    """
-    results = read_results(name)
-    if not results:
-        raise ValueError(f"There are no results in {get_results(name)}. Train first.")
-    write_table(page, name, make_table(results))
-    save_figure(draw_curves(results), page.parent / "images" / f"few-annotations-{name}.svg")
-
-
-def _describe(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    deviation = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{100 * statistics.mean(values):.1f}{deviation}"
-
-
 def _pretrain(experiment: Experiment, vectors: str | None) -> Path:
     """Return the weights that are pretrained on the raw text, and make them if they do not exist."""
-    folder = experiment.work / f"pretrained{'-vectors' if vectors else ''}-{experiment.pretraining_epochs}"
+    texts = f"-{experiment.pretraining_texts}-texts" if experiment.pretraining_texts else ""
+    folder = experiment.work / f"pretrained{'-vectors' if vectors else ''}-{experiment.pretraining_epochs}{texts}"
     weights = folder / f"model{experiment.pretraining_epochs - 1}.bin"
     if not weights.exists():
         with replace_directory(folder) as draft:
             draft.mkdir(parents=True)
             config = add_pretraining(make_config("en", list(experiment.pipeline), vectors=vectors), str(experiment.raw))
             config.to_disk(draft / "config.cfg", interpolate=False)
-            epochs = str(experiment.pretraining_epochs)
-            _call("pretrain", draft / "config.cfg", draft, "--pretraining.max_epochs", epochs, "--skip-last")
+            options = {
+                "pretraining.max_epochs": experiment.pretraining_epochs,
+                "corpora.pretrain.limit": experiment.pretraining_texts,
+            }
+            _call("pretrain", draft / "config.cfg", draft, *_to_arguments(options), "--skip-last")
     return weights
 
 
@@ -316,8 +195,7 @@ def _train(
         "system.seed": selected.seed if seed is None else seed,
         **_limit_steps(steps),
     }
-    options = [str(word) for name, value in settings.items() for word in (f"--{name}", value)]
-    _call("train", output.with_suffix(".cfg"), "--output", output, *options)
+    _call("train", output.with_suffix(".cfg"), "--output", output, *_to_arguments(settings))
     performance = json.loads((output / "model-last" / "meta.json").read_text(encoding="utf8"))["performance"]
     return {score: performance[score] for score in SCORES if score in performance}
 
@@ -361,6 +239,10 @@ def _distill(experiment: Experiment, selected: Run, part: Path, folder: Path) ->
     return {score: found[score] for score in SCORES if score in found}
 
 
+def _to_arguments(settings: dict[str, Any]) -> list[str]:
+    return [str(word) for name, value in settings.items() for word in (f"--{name}", value)]
+
+
 def _call(command: str, *arguments: object) -> None:
     """Run a command of spaCy in a process of its own."""
     subprocess.run(
@@ -383,6 +265,7 @@ def main() -> None:
     parser.add_argument("--pipeline", type=lambda names: names.split(","), default=["morphologizer", "ner"])
     parser.add_argument("--steps", type=int, default=2000, help="batches of a training on the whole corpus")
     parser.add_argument("--pretraining-epochs", type=int, default=3)
+    parser.add_argument("--pretraining-texts", type=int, default=0, help="texts to pretrain on; default: all")
     parser.add_argument("--student-steps", type=int, help="batches of a student; default: four times --steps")
     parser.add_argument("--work", type=Path, default=Path("training/few-annotations"))
     parser.add_argument("--variant", action="append", choices=list(VARIANTS), help="default: all")
@@ -408,6 +291,7 @@ def main() -> None:
             given.pipeline,
             given.steps,
             given.pretraining_epochs,
+            given.pretraining_texts,
             given.student_steps,
             given.work,
         )

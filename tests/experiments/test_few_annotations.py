@@ -1,6 +1,7 @@
-"""The curves of few annotations: which parts are chosen, which trainings are missing, and what the page shows."""
+"""Trainings on parts of a corpus: which parts are chosen, and which trainings are missing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,20 +9,20 @@ import spacy
 from spacy.tokens import DocBin
 from toy_corpus import make_docs
 
-from spacy_bilstm.experiments.few_annotations import (
-    VARIANTS,
-    Experiment,
-    Run,
-    get_results,
-    main,
-    make_table,
-    read_results,
-    run,
-    select_part,
-    write,
-)
+from spacy_bilstm.experiments.few_annotations import Experiment, main, run, select_part
+from spacy_bilstm.experiments.learning_curves import VARIANTS, Run
+from spacy_bilstm.experiments.results import OtherSettingsError, get_versions
 
 VOCAB = spacy.blank("en").vocab
+
+
+def store(experiment: Experiment, selected: Run, torch: str | None = None, **scores: float) -> None:
+    """Store a result, as that of the present versions or of another version of torch."""
+    path = experiment.results / selected.file_name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    versions = get_versions() | ({"torch": torch} if torch else {})
+    result = {**vars(selected), "settings": experiment.settings, "versions": versions, "scores": scores}
+    path.write_text(json.dumps(result))
 
 
 @pytest.fixture
@@ -55,21 +56,32 @@ def test_variants_with_vectors_need_vectors(experiment: Experiment) -> None:
     assert experiment.find_variants() == [name for name, variant in VARIANTS.items() if not variant.vectors]
 
 
-def store(name: str, selected: Run, **scores: float) -> None:
-    path = get_results(name) / selected.file_name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**vars(selected), "scores": scores}))
-
-
 def test_a_stored_training_is_not_repeated(experiment: Experiment) -> None:
-    store("toy", Run("nothing", 10, 0), ents_f=0.5)
+    store(experiment, Run("nothing", 10, 0), ents_f=0.5)
     assert run(experiment, Run("nothing", 10, 0)) == {"ents_f": 0.5}
+
+
+def test_a_result_of_other_versions_or_settings_is_an_error(experiment: Experiment) -> None:
+    store(experiment, Run("nothing", 10, 0), torch="1.0", ents_f=0.5)
+    with pytest.raises(OtherSettingsError, match=r"other versions \(torch: 1.0 there"):
+        run(experiment, Run("nothing", 10, 0))
+    store(experiment, Run("nothing", 10, 0), ents_f=0.5)
+    with pytest.raises(OtherSettingsError, match=r"other settings \(steps: 2000 there, 7 now"):
+        run(replace(experiment, steps=7), Run("nothing", 10, 0))
+
+
+def test_a_result_without_versions_is_an_error(experiment: Experiment) -> None:
+    path = experiment.results / Run("nothing", 10, 0).file_name
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({**vars(Run("nothing", 10, 0)), "scores": {"ents_f": 0.5}}))
+    with pytest.raises(OtherSettingsError, match="does not hold a result with its versions"):
+        run(experiment, Run("nothing", 10, 0))
 
 
 def test_the_missing_trainings_are_listed_as_commands(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store("toy", Run("nothing", 10, 0), ents_f=0.5)
+    store(experiment, Run("nothing", 10, 0), ents_f=0.5)
     arguments = ["toy", "--train", str(experiment.train), "--dev", str(experiment.dev), "--raw", "raw.jsonl"]
     chosen = ["--percent", "10", "--seeds", "2", "--variant", "nothing", "--variant", "self-trained", "--list"]
     monkeypatch.setattr("sys.argv", ["few_annotations", *arguments, *chosen])
@@ -79,33 +91,3 @@ def test_the_missing_trainings_are_listed_as_commands(
     assert all(command.count("--variant") == command.count("--percent") == 1 for command in commands)
     assert commands[0].endswith("--variant self-trained --percent 10 --seed 0")
     assert commands[1].endswith("--variant nothing --percent 10 --seed 1")
-
-
-def test_the_table_has_means_of_seeds_in_the_order_of_the_variants() -> None:
-    results = {
-        ("nothing", 10): [{"ents_f": 0.5}, {"ents_f": 0.6}],
-        ("pretrained", 100): [{"ents_f": 0.7}],
-    }
-    assert make_table(results).splitlines() == [
-        "| entity F | 10 % | 100 % |",
-        "|---|---|---|",
-        "| nothing | 55.0 ± 7.1 |  |",
-        "| pretrained |  | 70.0 |",
-    ]
-
-
-def test_the_page_gets_the_table_and_the_plot(experiment: Experiment, tmp_path: Path) -> None:
-    store("toy", Run("pretrained, own vectors", 10, 0), ents_f=0.5, pos_acc=0.9)
-    store("toy", Run("nothing", 10, 0), ents_f=0.25, pos_acc=0.8)
-    page = tmp_path / "docs" / "page.md"
-    page.parent.mkdir()
-    page.write_text("<!-- table: toy -->\n<!-- end table -->\n")
-    write("toy", page)
-    assert "| pretrained, own vectors | 50.0 |" in page.read_text()
-    assert (tmp_path / "docs" / "images" / "few-annotations-toy.svg").is_file()
-    assert [key for key, _ in read_results("toy").items()] == [("nothing", 10), ("pretrained, own vectors", 10)]
-
-
-def test_no_results_are_an_error(experiment: Experiment, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="Train first"):
-        write("toy", tmp_path / "page.md")
