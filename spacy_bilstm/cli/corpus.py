@@ -37,6 +37,10 @@ def corpus(
     ignore_label: Annotated[
         list[str] | None, typer.Option(help="Entity label to read as outside; can be given several times")
     ] = None,
+    spans_key: Annotated[
+        str | None,
+        typer.Option(help="Group of doc.spans for all entities, for a spancat [sc if entities overlap]"),
+    ] = None,
     against: Annotated[
         Path | None, typer.Option(help="A .spacy file, such as the training corpus: count words not in it", exists=True)
     ] = None,
@@ -48,6 +52,8 @@ def corpus(
     NER=B-TYPE, NER=I-TYPE and NER=O or Entity=(TYPE in the MISC column. Columns: tokens and entity tags, as in
     CoNLL-2003 and WNUT. JSONL and JSON: texts with spans, tokens with tags, categories, as exported by doccano, Label
     Studio and Prodigy.
+
+    Entities that overlap are written to a group of spans, with all others.
 
     Each document that the file marks becomes a Doc, or each sentence or text if it marks none.
 
@@ -63,6 +69,7 @@ def corpus(
             scheme=scheme,
             sentences_per_doc=sentences_per_doc or None,
             ignore_labels=ignore_label or [],
+            spans_key=spans_key,
             against=against,
             progress=True,
         )

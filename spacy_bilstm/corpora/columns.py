@@ -2,7 +2,8 @@
 
 Tabs separate the columns or, in a file where most lines have no tab, spaces. An empty line or `-DOCSTART-` ends a
 sentence. Lines such as `# key = value` before a sentence are comments. The tokens are in the first column, or in the
-second one if the first numbers them; the entity tags are in the last column of tags. Each row has the same number of
+second one if the first numbers them; the entity tags are in the last column of tags. Entities that overlap have further
+columns of tags, with some of the same labels; other tags, such as chunks, are not read. Each row has the same number of
 columns. Where tabs separate the columns and the tokens are numbered, as in Universal NER, a row may leave out columns
 after the tag.
 """
@@ -18,7 +19,8 @@ from spacy.language import Language
 from .blocks import Block, Row, find_width, split_blocks
 from .corpus_file import CorpusFile
 from .docs import AnnotatedText, find_spaces
-from .tags import Scheme, detect_scheme, is_tag, to_iob2
+from .spans import TokenSpan, find_spans, tag_longest
+from .tags import TAG, Scheme, detect_scheme, is_tag, to_iob2
 
 WORD_NUMBER = re.compile(r"[0-9]+")
 NUMBER = re.compile(r"[0-9]+([-.][0-9]+)?")
@@ -32,6 +34,7 @@ class TaggedSentence:
     comments: its `# key = value` lines.
     words, tags: the form and the entity tag of each token, in IOB2, "" if it is missing.
     starts_document, starts_paragraph: whether the file marks the start of a document or paragraph before it.
+    spans: the entities of all columns of tags; None if there is one column. The tags are those of the longest.
     """
 
     start: int
@@ -40,6 +43,7 @@ class TaggedSentence:
     tags: list[str] = field(default_factory=list)
     starts_document: bool = False
     starts_paragraph: bool = False
+    spans: list[TokenSpan] | None = None
 
 
 def read_columns(file: CorpusFile, nlp: Language, scheme: Scheme | None) -> Iterator[AnnotatedText]:
@@ -69,24 +73,21 @@ def read_tagged_sentences(file: CorpusFile, scheme: Scheme | None = None) -> lis
         return []
     numbered = all(_is_numbered(block) for block in blocks)
     width = find_width(blocks)
-    tag_column = _find_tag_column(blocks, width, first=2 if numbered else 1)
-    if tag_column is None:
+    tag_columns = _find_tag_columns(blocks, width, first=2 if numbered else 1)
+    if not tag_columns:
         file.error(
             _find_first_row(blocks, width).line,
             "no column contains entity tags such as O, B-PER and I-PER. Add one, or choose another format.",
         )
         return []
-    min_width = tag_column + 1 if numbered and separator == "\t" else None
+    min_width = tag_columns[-1] + 1 if numbered and separator == "\t" else None
     for block in blocks:
         block.rows = [row for row in block.rows if _check_width(row, width, min_width, separator, file)]
         if numbered:  # Ranges and decimals number the multiword tokens and empty nodes of CoNLL-U.
             block.rows = [row for row in block.rows if WORD_NUMBER.fullmatch(row.fields[0])]
-    tags = [[row.fields[tag_column] for row in block.rows] for block in blocks]
-    scheme = scheme or detect_scheme(tags)
-    return [
-        _read_block(block, block_tags, scheme, int(numbered), file)
-        for block, block_tags in zip(blocks, tags, strict=True)
-    ]
+    layers = [[row.fields[column] for row in block.rows] for column in tag_columns for block in blocks]
+    scheme = scheme or detect_scheme(layers)
+    return [_read_block(block, tag_columns, scheme, int(numbered), file) for block in blocks]
 
 
 def _annotate(sentence: TaggedSentence, file: CorpusFile) -> AnnotatedText:
@@ -106,6 +107,7 @@ def _annotate(sentence: TaggedSentence, file: CorpusFile) -> AnnotatedText:
         words=sentence.words,
         spaces=spaces,
         entities=sentence.tags,
+        spans=sentence.spans,
         sent_starts=[i == 0 for i in range(len(sentence.words))],
         starts_document=sentence.starts_document,
         starts_paragraph=sentence.starts_paragraph,
@@ -119,13 +121,18 @@ def _is_numbered(block: Block) -> bool:
     return words == [str(i + 1) for i in range(len(words))] and all(NUMBER.fullmatch(id_) for id_ in ids)
 
 
-def _find_tag_column(blocks: Sequence[Block], width: int, first: int) -> int | None:
-    """Return the last column whose fields are mostly entity tags."""
+def _find_tag_columns(blocks: Sequence[Block], width: int, first: int) -> list[int]:
+    """Return the last column whose fields are mostly entity tags, and those before it that share a label with it."""
     rows = [row.fields for block in blocks for row in block.rows if len(row.fields) == width]
-    for column in range(width - 1, first - 1, -1):
-        if 2 * sum(is_tag(fields[column]) for fields in rows) > len(rows):
-            return column
-    return None
+    labels = {
+        column: {match["label"] for fields in rows if (match := TAG.fullmatch(fields[column]))}
+        for column in range(first, width)
+        if 2 * sum(is_tag(fields[column]) for fields in rows) > len(rows)
+    }
+    if not labels:
+        return []
+    last = max(labels)
+    return [column for column in labels if column == last or labels[column] & labels[last]]
 
 
 def _find_first_row(blocks: Sequence[Block], width: int) -> Row:
@@ -144,23 +151,35 @@ def _check_width(row: Row, width: int, min_width: int | None, separator: str, fi
     return False
 
 
-def _read_block(block: Block, tags: list[str], scheme: Scheme, form_column: int, file: CorpusFile) -> TaggedSentence:
+def _read_block(
+    block: Block, tag_columns: Sequence[int], scheme: Scheme, form_column: int, file: CorpusFile
+) -> TaggedSentence:
     sentence = TaggedSentence(
         block.start,
         block.comments,
         starts_document=block.starts_document,
         starts_paragraph=block.starts_paragraph,
     )
-    iob2, invalid = to_iob2(tags, scheme)
-    for i, message in invalid:
-        file.warn(block.rows[i].line, message)
-    for row, raw_tag, tag in zip(block.rows, tags, iob2, strict=True):
+    for row in block.rows:
         form = row.fields[form_column]
         if not form:
             file.error(row.line, "this row has no token. Add the token or remove the row.")
-            continue
-        if raw_tag == "":
+        elif not all(row.fields[column] for column in tag_columns):
             file.warn(row.line, f"the token '{form}' has no tag. Its annotation is treated as missing.")
-        sentence.words.append(form)
-        sentence.tags.append(tag)
+    block.rows = [row for row in block.rows if row.fields[form_column]]
+    sentence.words = [row.fields[form_column] for row in block.rows]
+    layers = [_read_tags(block, column, scheme, file) for column in tag_columns]
+    sentence.tags = layers[-1]
+    if len(layers) > 1:
+        sentence.spans = sorted({span for layer in layers for span in find_spans(layer)})
+        sentence.tags = ["O" if all(tags) else "" for tags in zip(*layers, strict=True)]
+        tag_longest(sentence.spans, sentence.tags)
     return sentence
+
+
+def _read_tags(block: Block, column: int, scheme: Scheme, file: CorpusFile) -> list[str]:
+    """Return the tags of a column in IOB2."""
+    iob2, invalid = to_iob2([row.fields[column] for row in block.rows], scheme)
+    for i, message in invalid:
+        file.warn(block.rows[i].line, message)
+    return iob2

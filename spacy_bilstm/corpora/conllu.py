@@ -14,6 +14,7 @@ from spacy.parts_of_speech import IDS as UPOS
 
 from .blocks import DOCUMENT, PARAGRAPH, is_empty
 from .corpus_file import CorpusFile
+from .spans import TokenSpan
 
 N_COLUMNS = 10
 UNKNOWN = "_"
@@ -58,6 +59,7 @@ class Sentence:
     multiword_tokens: for each multiword token, the ids of its first and last word, its form and whether a space
         follows it.
     starts_document, starts_paragraph: whether the file marks the start of a document or paragraph before it.
+    spans: its entities as spans of words, also those that overlap others; None if they are those of the words' tags.
     """
 
     start: int
@@ -66,6 +68,7 @@ class Sentence:
     multiword_tokens: list[tuple[int, int, str, bool]] = field(default_factory=list)
     starts_document: bool = False
     starts_paragraph: bool = False
+    spans: list[TokenSpan] | None = None
 
 
 def read_sentences(file: CorpusFile) -> Iterator[Sentence]:

@@ -19,6 +19,7 @@ from .corpus_file import CorpusFile
 from .documents import group_sentences, make_document
 from .formats import FORMATS, Format, detect_format
 from .problems import CorpusReadError, Problem, Problems
+from .spans import SPANS_KEY, count_overlapping
 from .statistics import CorpusStatistics, count_corpus
 from .tags import Scheme
 from .treebank import read_treebank
@@ -75,6 +76,7 @@ def convert(
     scheme: Scheme | str | None = None,
     sentences_per_doc: int | None = None,
     ignore_labels: Collection[str] = (),
+    spans_key: str | None = None,
     against: str | Path | None = None,
     progress: bool = False,
 ) -> ConversionResult:
@@ -92,6 +94,8 @@ def convert(
         sentences by the documents or, without them, the paragraphs that the file marks; in a file without marks, each
         sentence or text is a document.
     ignore_labels: entity labels to read as outside.
+    spans_key: the group of `doc.spans` that all entities are written to, also those that overlap; None writes the group
+        "sc" if entities overlap.
     against: a .spacy file, such as the training corpus. The statistics then include the words that it does not have.
     progress: whether to show progress bars on stderr, if it is a terminal.
     RETURNS: the statistics, the warnings and the number of ignored entities.
@@ -110,6 +114,7 @@ def convert(
         scheme=scheme,
         sentences_per_doc=sentences_per_doc,
         ignore_labels=ignore_labels,
+        spans_key=spans_key,
         progress=progress,
     )
     with atomic_write(output_path) as draft:
@@ -126,6 +131,7 @@ def read_corpus(
     scheme: Scheme | str | None = None,
     sentences_per_doc: int | None = None,
     ignore_labels: Collection[str] = (),
+    spans_key: str | None = None,
     progress: bool = False,
 ) -> AnnotatedCorpus:
     """Read an annotated corpus into Docs.
@@ -140,6 +146,8 @@ def read_corpus(
         sentences by the documents or, without them, the paragraphs that the file marks; in a file without marks, each
         sentence or text is a document.
     ignore_labels: entity labels to read as outside.
+    spans_key: the group of `doc.spans` that all entities are written to, also those that overlap; None writes the group
+        "sc" if entities overlap.
     progress: whether to show progress bars on stderr, if it is a terminal.
     RETURNS: the Docs, the warnings and the number of ignored entities.
     RAISES: CorpusReadError, with all problems, if the corpus can't be read or is empty; ValueError if there is no such
@@ -162,15 +170,25 @@ def read_corpus(
         raise ValueError(
             f"Entities can be merged into a corpus in CoNLL-U only, but {path} is read as {input_format.value}."
         )
-    groups = group_sentences(list(texts), sentences_per_doc)
-    docs = [doc for group in groups if (doc := make_document(group, nlp.vocab, file)) is not None]
+    sentences = list(texts)
+    n_overlapping = {text.line: n for text in sentences if text.spans and (n := count_overlapping(text.spans))}
+    if n_overlapping and spans_key is None:
+        spans_key = SPANS_KEY
+    groups = group_sentences(sentences, sentences_per_doc)
+    docs = [doc for group in groups if (doc := make_document(group, nlp.vocab, file, spans_key)) is not None]
     if problems.errors:
         raise CorpusReadError(_describe_errors(path, problems.errors), problems)
     if not docs:
         raise CorpusReadError(f"{path} has no sentences.", problems)
     for message in check_docs(docs, count_corpus(docs)):
         file.warn(None, message)
-    return AnnotatedCorpus(docs, problems.warnings, _ignore_entities(docs, ignore_labels))
+    if n_overlapping:
+        file.warn(
+            None,
+            f"{sum(n_overlapping.values()):,} entities overlap others, the first ones in the text of line "
+            f"{min(n_overlapping)}. doc.spans['{spans_key}'] has all of them, doc.ents only some that do not overlap.",
+        )
+    return AnnotatedCorpus(docs, problems.warnings, _ignore_entities(docs, ignore_labels, spans_key))
 
 
 def _check_target(target: Path, inputs: Sequence[Path]) -> None:
@@ -201,12 +219,15 @@ def _describe_errors(path: Path, errors: list[Problem]) -> str:
     return f"{path} can't be read. {errors[0]}{others}"
 
 
-def _ignore_entities(docs: list[Doc], labels: Collection[str]) -> dict[str, int]:
-    """Make the entities of some labels outside, and count them."""
+def _ignore_entities(docs: list[Doc], labels: Collection[str], spans_key: str | None) -> dict[str, int]:
+    """Make the entities of some labels outside, remove them from the group of spans, and count them."""
     counts = dict.fromkeys(labels, 0)
     for doc in docs:
-        ignored = [ent for ent in doc.ents if ent.label_ in counts]
-        for ent in ignored:
-            counts[ent.label_] += 1
-        doc.set_ents([], outside=ignored, default="unmodified")
+        entities = list(doc.ents if spans_key is None else doc.spans.get(spans_key, doc.ents))
+        for entity in entities:
+            if entity.label_ in counts:
+                counts[entity.label_] += 1
+        if spans_key is not None and spans_key in doc.spans:
+            doc.spans[spans_key] = [entity for entity in entities if entity.label_ not in counts]
+        doc.set_ents([], outside=[ent for ent in doc.ents if ent.label_ in counts], default="unmodified")
     return counts

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from .corpus_file import CorpusFile
+from .spans import TokenSpan
 
 # spaCy's pipelines refuse longer texts by default: https://spacy.io/api/language#attributes
 MAX_LENGTH = 1_000_000
@@ -25,6 +26,7 @@ class AnnotatedText:
     line: number of its first line in the file, from 1.
     words, spaces: the form of each token, and whether a space follows it within the sentence or text.
     entities: the entity tags in IOB2.
+    spans: the entities, also those that overlap others and that have no tags; None if they are those of the tags.
     lemmas, pos, tags, morphs: lemmas, coarse and fine part-of-speech tags, and morphological features.
     heads, deps: the position of each token's head, and the relation to it.
     sent_starts: whether a sentence starts at the token.
@@ -38,6 +40,7 @@ class AnnotatedText:
     words: list[str]
     spaces: list[bool]
     entities: list[str]
+    spans: list[TokenSpan] | None = None
     lemmas: list[str] | None = None
     pos: list[str] | None = None
     tags: list[str] | None = None
@@ -52,13 +55,14 @@ class AnnotatedText:
     space_after: bool = True
 
 
-def make_doc(text: AnnotatedText, vocab: Vocab, file: CorpusFile) -> Doc | None:
+def make_doc(text: AnnotatedText, vocab: Vocab, file: CorpusFile, spans_key: str | None = None) -> Doc | None:
     """Make a Doc from a sentence or text.
 
     text: the sentence or text.
     vocab: the vocabulary of the Doc.
     file: the file that the text comes from. A text that is too long and annotation that spaCy rejects are recorded
         there as errors, words that do not spell the text as a warning.
+    spans_key: the group of `doc.spans` to write all entities to, if entities are annotated; None writes no group.
     RETURNS: the Doc, or None after an error.
     """
     length = sum(map(len, text.words)) + sum(text.spaces)
@@ -83,6 +87,7 @@ def make_doc(text: AnnotatedText, vocab: Vocab, file: CorpusFile) -> Doc | None:
         file.error(text.line, f"spaCy rejects this annotation: {error}")
         return None
     doc.cats = dict(text.cats)
+    _set_spans(doc, text.spans, spans_key)
     spelt = doc.text.rstrip(" ")
     if text.text is not None and spelt != text.text.rstrip(" "):
         file.warn(
@@ -91,6 +96,21 @@ def make_doc(text: AnnotatedText, vocab: Vocab, file: CorpusFile) -> Doc | None:
             "The Doc has the text of the words. Correct the forms or their SpaceAfter=No.",
         )
     return doc
+
+
+def _set_spans(doc: Doc, annotated: list[TokenSpan] | None, key: str | None) -> None:
+    """Write the group of all entities, and the identifiers of the entities of the Doc."""
+    if annotated is None:
+        spans = list(doc.ents)
+    else:
+        spans = [Span(doc, span.start, span.end, span.label, kb_id=span.kb_id) for span in sorted(annotated)]
+        linked = {(span.start, span.end, span.label): span for span in spans if span.kb_id}
+        doc.set_ents(
+            [linked[bounds] for ent in doc.ents if (bounds := (ent.start, ent.end, ent.label)) in linked],
+            default="unmodified",
+        )
+    if key is not None and doc.has_annotation("ENT_IOB"):
+        doc.spans[key] = spans
 
 
 def describe_length(length: int) -> str:

@@ -40,13 +40,16 @@ def group_sentences(sentences: Sequence[AnnotatedText], sentences_per_doc: int |
     return groups
 
 
-def make_document(sentences: Sequence[AnnotatedText], vocab: Vocab, file: CorpusFile) -> Doc | None:
+def make_document(
+    sentences: Sequence[AnnotatedText], vocab: Vocab, file: CorpusFile, spans_key: str | None = None
+) -> Doc | None:
     """Make the Doc of a document.
 
     sentences: its sentences, at least one.
     vocab: the vocabulary of the Doc.
     file: the file that the sentences come from. Sentences that spaCy rejects and documents that are too long are
         recorded there as errors, as are texts with categories that would be joined.
+    spans_key: the group of `doc.spans` to write all entities to; None writes no group.
     RETURNS: the Doc, or None after an error. A space follows each sentence but the last, unless the file has none there
         in the middle of a paragraph.
     """
@@ -58,7 +61,7 @@ def make_document(sentences: Sequence[AnnotatedText], vocab: Vocab, file: Corpus
         return None
     for sentence, following in pairwise(sentences):
         sentence.spaces[-1] = sentence.space_after or following.starts_paragraph
-    docs = [doc for sentence in sentences if (doc := make_doc(sentence, vocab, file)) is not None]
+    docs = [doc for sentence in sentences if (doc := make_doc(sentence, vocab, file, spans_key)) is not None]
     if len(docs) < len(sentences):
         return None
     if len(docs) == 1:

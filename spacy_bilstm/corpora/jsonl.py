@@ -19,9 +19,9 @@ from .tags import Scheme, detect_scheme
 def read_jsonl(file: CorpusFile, nlp: Language, scheme: Scheme | None) -> Iterator[AnnotatedText]:
     """Read the texts of a JSONL or JSON file.
 
-    file: the file. A record that can't be read is an error. A span that does not start and end with words or overlaps
-        another, and an invalid tag, are warnings; the annotation is then missing there. Keys that look like annotation
-        and are not read are a warning.
+    file: the file. A record that can't be read is an error. A span that does not start and end with words and an
+        invalid tag are warnings; the annotation is then missing there. Keys that look like annotation and are not read
+        are a warning.
     nlp: provides the tokenizer.
     scheme: the scheme of entity tags; None detects it.
     RETURNS: the texts, in order. Records whose `answer` is not "accept" are skipped.

@@ -29,6 +29,7 @@ def merge_entities(
         gold = unused.pop(sent_id, None)
         for word in sentence.words:
             word.entity = ""
+        sentence.spans = None
         if gold is None:
             reason = f"the {ID} '{sent_id}' is not in {annotation.name}" if sent_id else f"there is no '# {ID} ='"
             treebank.warn(sentence.start, f"{reason}. The entities of this sentence are missing.")
@@ -38,6 +39,7 @@ def merge_entities(
         else:
             for word, tag in zip(sentence.words, gold.tags, strict=True):
                 word.entity = tag
+            sentence.spans = gold.spans
     for sent_id, candidate in unused.items():
         annotation.warn(candidate.start, f"the {ID} '{sent_id}' is not in {treebank.name}. Its entities are not used.")
     if sentences and len(unused) == len(by_id):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from .conllu import Sentence, Word
 from .corpus_file import CorpusFile
+from .spans import TokenSpan, tag_longest
 from .tags import OUTSIDE, Scheme, detect_scheme, is_tag, to_iob2
 
 TAG_KEY = "NER"
@@ -23,7 +24,6 @@ FIELDS = "global.Entity"
 BRACKET = re.compile(r"\((?P<opened>[^()]*)(?P<single>\))?|(?P<closed>[^()]+)\)")
 MENTION_ID = re.compile(r"e?[0-9]+")
 DISCONTINUOUS = re.compile(r".*\[[0-9]+/[0-9]+\]")
-Mention = tuple[int, int, str]
 
 
 def assign_entities(sentences: Sequence[Sentence], file: CorpusFile, scheme: Scheme | None) -> None:
@@ -31,7 +31,7 @@ def assign_entities(sentences: Sequence[Sentence], file: CorpusFile, scheme: Sch
 
     sentences: the sentences of the file.
     file: the file. Invalid tags and unmatched brackets are warnings, and their annotation is missing. If the file has
-        several keys with tags, or nested mentions, a warning says which are read.
+        several keys with tags, a warning says which is read. Of mentions that overlap, the longest become tags.
     scheme: the scheme of the tags; None detects IOB2 or BILUO.
     """
     words = [word for sentence in sentences for word in sentence.words]
@@ -81,33 +81,21 @@ def _assign_tags(sentences: Sequence[Sentence], key: str, file: CorpusFile, sche
 
 def _assign_mentions(sentences: Sequence[Sentence], file: CorpusFile) -> None:
     fields: list[str] = []
-    n_inner = 0
     for sentence in sentences:
         fields = sentence.comments.get(FIELDS, "").split("-") if FIELDS in sentence.comments else fields
         try:
-            mentions = list(_read_mentions(sentence, fields))
+            sentence.spans = list(dict.fromkeys(_read_mentions(sentence, fields)))
         except ValueError as error:
             file.warn(sentence.start, f"{error}. The entities of this sentence are missing.")
             continue
-        for word in sentence.words:
-            word.entity = OUTSIDE
-        end = 0
-        for start, stop, label in sorted(mentions, key=lambda mention: (mention[0], -mention[1])):
-            if start < end:
-                n_inner += 1
-                continue
-            end = stop
-            for i in range(start, stop):
-                sentence.words[i].entity = f"{'B' if i == start else 'I'}-{label}"
-    if n_inner:
-        file.warn(
-            None,
-            f"{n_inner:,} mentions in '{BRACKET_KEY}' are inside or across longer ones. Only the longest are read.",
-        )
+        tags = [OUTSIDE] * len(sentence.words)
+        tag_longest(sentence.spans, tags)
+        for word, tag in zip(sentence.words, tags, strict=True):
+            word.entity = tag
 
 
-def _read_mentions(sentence: Sentence, fields: Sequence[str]) -> Iterator[Mention]:
-    """Yield the first word, the end and the label of each mention that has a label and no gaps."""
+def _read_mentions(sentence: Sentence, fields: Sequence[str]) -> Iterator[TokenSpan]:
+    """Yield the span of each mention that has a label and no gaps."""
     opened: dict[str, list[tuple[int, str]]] = {}
     for i, word in enumerate(sentence.words):
         for bracket in BRACKET.finditer(word.misc.get(BRACKET_KEY, "")):
@@ -122,7 +110,7 @@ def _read_mentions(sentence: Sentence, fields: Sequence[str]) -> Iterator[Mentio
             else:
                 start = i
             if label and not DISCONTINUOUS.match(mention_id):
-                yield start, i + 1, label
+                yield TokenSpan(start, i + 1, label)
     unclosed = [mention_id for mention_id, starts in opened.items() if starts]
     if unclosed:
         raise ValueError(f"the mention '{unclosed[0]}' has no end")

@@ -5,7 +5,8 @@
 | `text` | the text; spaCy's tokenizer splits it, unless the record has `tokens` |
 | `tokens` | the tokens: strings, or Prodigy's objects with a `text` |
 | `spans` | entities: `[start, end, label]` or objects with `start` and `end` or `start_offset` and `end_offset`, in \
-characters, and `label` or `labels` |
+characters, and `label` or `labels`, and `kb_id`, the identifier in a knowledge base, \
+if there is one; they may overlap |
 | `tags` | instead of spans, an entity tag for each of the `tokens`, in IOB1, IOB2 or BILUO |
 | `pos_tags` | a part-of-speech tag for each of the `tokens` |
 | `cats` | categories with their scores: `{"NEWS": 1.0}` |
@@ -22,7 +23,7 @@ from spacy.tokens import Doc
 
 from .docs import MAX_LENGTH, AnnotatedText, describe_length, find_spaces
 from .export import Record, RecordError
-from .spans import tag_spans
+from .spans import TokenSpan, tag_spans
 from .tags import Scheme, to_iob2
 
 
@@ -30,6 +31,7 @@ class _Span(NamedTuple):
     start: int
     end: int
     label: str
+    kb_id: str
     text: str | None
 
 
@@ -44,12 +46,13 @@ def read_record(record: Record, line: int, nlp: Language, scheme: Scheme) -> tup
     RAISES: RecordError if the record can't be read.
     """
     tokens = _make_tokens(record, nlp)
-    entities, warnings = _read_entities(record, tokens, scheme)
+    entities, spans, warnings = _read_entities(record, tokens, scheme)
     text = AnnotatedText(
         line=line,
         words=[token.text for token in tokens],
         spaces=[bool(token.whitespace_) for token in tokens],
         entities=entities,
+        spans=spans,
         tags=_get_tags(record, "pos_tags", tokens) if "pos_tags" in record else None,
         cats=_read_cats(record),
     )
@@ -87,13 +90,13 @@ def _make_tokens(record: Record, nlp: Language) -> Doc:
     return Doc(nlp.vocab, words=tokens, spaces=spaces)
 
 
-def _read_entities(record: Record, tokens: Doc, scheme: Scheme) -> tuple[list[str], list[str]]:
-    """Return an entity tag in IOB2 for each token, and warnings."""
+def _read_entities(record: Record, tokens: Doc, scheme: Scheme) -> tuple[list[str], list[TokenSpan] | None, list[str]]:
+    """Return an entity tag in IOB2 for each token, the entities if they are spans, and warnings."""
     if "tags" in record:
         tags, invalid = to_iob2(_get_tags(record, "tags", tokens), scheme)
-        return tags, [f"token {i + 1}: {message}" for i, message in invalid]
+        return tags, None, [f"token {i + 1}: {message}" for i, message in invalid]
     if "spans" not in record:
-        return [""] * len(tokens), []
+        return [""] * len(tokens), None, []
     text = tokens.text
     spans = [span for value in record["spans"] for span in _read_span(value, len(text))]
     for span in spans:
@@ -101,19 +104,20 @@ def _read_entities(record: Record, tokens: Doc, scheme: Scheme) -> tuple[list[st
         if span.text is not None and span.text.split() != found.split():
             # The offsets of a tool that counts emoji as two characters are shifted in the whole text.
             warning = f"the span {span.start}-{span.end} is '{found}' in the text, but '{span.text}' in the file. "
-            return [""] * len(tokens), [warning + "The entities of this text are missing. Correct the offsets."]
-    return tag_spans([(span.start, span.end, span.label) for span in spans], tokens)
+            return [""] * len(tokens), None, [warning + "The entities of this text are missing. Correct the offsets."]
+    return tag_spans((span[:4] for span in spans), tokens)
 
 
 def _read_span(value: Any, length: int) -> list[_Span]:
     """Return the spans of an item: one for each of its labels."""
     found: list[Any] = []
-    text = None
+    text, kb_id = None, ""
     if isinstance(value, dict):
         labels = value["labels"] if isinstance(value.get("labels"), list) else [value.get("label")]
         offsets = [value.get(key, value.get(f"{key}_offset")) for key in ("start", "end")]
         found = [[*offsets, label] for label in labels]
         text = value.get("text") if isinstance(value.get("text"), str) else None
+        kb_id = value["kb_id"] if isinstance(value.get("kb_id"), str) else ""
     elif isinstance(value, list):
         found = [value]
     spans = []
@@ -124,7 +128,7 @@ def _read_span(value: Any, length: int) -> list[_Span]:
         start, end, label = span
         if not 0 <= start < end <= length:
             raise RecordError(f"the span {start}-{end} is not within the text, which has {length} characters.")
-        spans.append(_Span(start, end, label, text))
+        spans.append(_Span(start, end, label, kb_id, text))
     if not spans:
         raise RecordError(f"the span {value} is not [start, end, label] or an object with these keys.")
     return spans

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spacy.tokens import Doc
+
+from .spans import count_overlapping
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class CorpusStatistics:
     n_sentences: number of annotated sentence starts; 0 if sentences are not annotated.
     entities, categories: number of entities of each label, and of docs in each category (a score of at least 0.5).
     n_docs_with_missing_entities: number of docs with tokens that have no entity annotation.
+    spans: number of spans of each label in each group of `doc.spans`.
+    n_overlapping_spans: number of these that share a token with another span of their group.
     unseen_tokens, unseen_types: share of tokens and of distinct words that another corpus does not have, from 0 to 1;
         None without another corpus.
     """
@@ -29,6 +33,8 @@ class CorpusStatistics:
     entities: dict[str, int]
     categories: dict[str, int]
     n_docs_with_missing_entities: int
+    spans: dict[str, dict[str, int]] = field(default_factory=dict)
+    n_overlapping_spans: int = 0
     unseen_tokens: float | None = None
     unseen_types: float | None = None
 
@@ -41,6 +47,10 @@ class CorpusStatistics:
         counts += [(f"Entities {label}", n) for label, n in self.entities.items()]
         if self.n_docs_with_missing_entities:
             counts.append(("Documents with missing entities", self.n_docs_with_missing_entities))
+        for key, labels in self.spans.items():
+            counts += [(f"Spans {label} in {key}", n) for label, n in labels.items()]
+        if self.spans:
+            counts.append(("Overlapping spans", self.n_overlapping_spans))
         counts += [(f"Category {label}", n) for label, n in self.categories.items()]
         shares = [("Unseen tokens", self.unseen_tokens), ("Unseen types", self.unseen_types)]
         return [
@@ -74,9 +84,19 @@ def count_corpus(docs: Sequence[Doc], seen_words: Collection[str] | None = None)
         entities=dict(sorted(entities.items())),
         categories=categories,
         n_docs_with_missing_entities=sum(any(token.ent_iob == 0 for token in doc) for doc in docs),
+        spans=_count_spans(docs),
+        n_overlapping_spans=sum(count_overlapping(group) for doc in docs for group in doc.spans.values()),
         unseen_tokens=None if unseen is None else sum(unseen.values()) / words.total(),
         unseen_types=None if unseen is None else len(unseen) / len(words),
     )
+
+
+def _count_spans(docs: Sequence[Doc]) -> dict[str, dict[str, int]]:
+    groups: dict[str, Counter[str]] = {}
+    for doc in docs:
+        for key, group in doc.spans.items():
+            groups.setdefault(key, Counter()).update(span.label_ for span in group)
+    return {key: dict(sorted(counts.items())) for key, counts in sorted(groups.items())}
 
 
 def _count_sentences(docs: Sequence[Doc]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 from spacy.language import Language
 
@@ -13,6 +14,7 @@ from .corpus_file import CorpusFile
 from .docs import AnnotatedText
 from .merge import merge_entities
 from .misc_entities import assign_entities
+from .spans import TokenSpan
 from .tags import Scheme, join_tags, remove_entity
 
 
@@ -61,6 +63,7 @@ def annotate(sentence: Sentence, file: CorpusFile) -> AnnotatedText:
         # Whitespace after the sentence is not part of its text.
         spaces=[*(token.space_after for token in tokens[:-1]), False],
         entities=_tag_entities(sentence, words, file),
+        spans=_find_spans(sentence, position),
         lemmas=[_get_known(token.lemma) if token.form != UNKNOWN else token.lemma for token in tokens],
         pos=[_get_known(token.upos) for token in tokens],
         tags=[_get_known(token.xpos) or _get_known(token.upos) for token in tokens],
@@ -78,14 +81,30 @@ def annotate(sentence: Sentence, file: CorpusFile) -> AnnotatedText:
 def _tag_entities(sentence: Sentence, words: list[tuple[Word, list[int]]], file: CorpusFile) -> list[str]:
     """Return the entity tag of each token."""
     tags = [word.entity for word, _ in words]
+    boundaries = {boundary for span in sentence.spans or () for boundary in (span.start, span.end)}
     for i, (word, ids) in enumerate(words):
-        if join_tags([sentence.words[id_ - 1].entity for id_ in ids]) is None:
+        is_cut = join_tags([sentence.words[id_ - 1].entity for id_ in ids]) is None
+        if is_cut or boundaries & set(ids[:-1]):
             file.warn(
                 word.line,
                 f"an entity starts or ends inside the multiword token '{word.form}'. It is treated as missing.",
             )
+        if is_cut:
             remove_entity(tags, i)
     return tags
+
+
+def _find_spans(sentence: Sentence, position: dict[int, int]) -> list[TokenSpan] | None:
+    """Return the entities as spans of tokens, without those that start or end inside a token."""
+    if sentence.spans is None:
+        return None
+    positions = [position[word.id] for word in sentence.words]
+    inside = {i for i, (previous, following) in enumerate(pairwise(positions), start=1) if previous == following}
+    return [
+        span._replace(start=positions[span.start], end=positions[span.end - 1] + 1)
+        for span in sentence.spans
+        if span.start not in inside and span.end not in inside
+    ]
 
 
 def _merge_multiword_tokens(sentence: Sentence) -> list[tuple[Word, list[int]]]:

@@ -165,6 +165,113 @@ def test_arguments_that_do_not_fit_are_refused(treebank: Path, tmp_path: Path) -
         read_corpus(treebank, sentences_per_doc=0)
 
 
+NESTED = {
+    "in.jsonl": '{"text": "Bank of Rio left.", "spans": [[0, 11, "ORG"], [8, 11, "LOC"]]}\n'
+    '{"text": "No.", "spans": []}\n',
+    "in.conllu": "".join(
+        f"{i}\t{form}\t_\t_\t_\t_\t_\t_\t_\t{misc}\n"
+        for i, (form, misc) in enumerate(
+            [("Bank", "Entity=(1-ORG"), ("of", "_"), ("Rio", "Entity=(2-LOC)1)"), ("left", "_"), (".", "_")], start=1
+        )
+    ),
+}
+
+
+def get_spans(doc: Doc, key: str = "sc") -> list[tuple[str, str]]:
+    return [(span.text, span.label_) for span in doc.spans[key]]
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.conllu"])
+def test_overlapping_entities_are_in_a_group_of_spans_in_the_file_that_is_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(NESTED[name])
+    result = convert(tmp_path / name, tmp_path / "out.spacy")
+    doc, *others = load(tmp_path / "out.spacy")
+    assert get_spans(doc) == [("Bank of Rio", "ORG"), ("Rio", "LOC")]
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Bank of Rio", "ORG")]
+    assert [get_spans(other) for other in others] == [[]] * len(others)
+    rows = dict(result.to_rows())
+    assert (rows["Spans LOC in sc"], rows["Spans ORG in sc"], rows["Overlapping spans"]) == ("1", "1", "2")
+    messages = [warning.message for warning in result.warnings]
+    assert messages[-1].startswith("2 entities overlap others, the first ones in the text of line 1. doc.spans['sc']")
+
+
+def test_columns_of_tags_that_share_labels_are_layers_of_entities(tmp_path: Path) -> None:
+    path = tmp_path / "in.columns"
+    path.write_text("Bank B-ORG B-LOC\nof I-ORG O\nRio I-ORG B-LOC\nleft O O\n\nOrg B-ORG O\n. O -\n\nAnn O B-ORG\n")
+    first, second, third = read_corpus(path).docs
+    assert get_spans(first) == [("Bank", "LOC"), ("Bank of Rio", "ORG"), ("Rio", "LOC")]
+    assert [(ent.text, ent.label_) for ent in first.ents] == [("Bank of Rio", "ORG")]
+    assert (get_spans(second), get_spans(third)) == ([("Org", "ORG")], [("Ann", "ORG")])
+    assert [token.ent_iob_ for token in second] == ["B", ""]
+
+
+def test_columns_of_tags_with_other_labels_such_as_chunks_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "in.columns").write_text("Ann NNP B-NP B-PER\nleft VBD B-VP O\n")
+    (doc,) = read_corpus(tmp_path / "in.columns").docs
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann", "PER")]
+    assert dict(doc.spans) == {}
+
+
+def test_entities_that_do_not_overlap_are_in_a_group_on_request(tmp_path: Path) -> None:
+    (tmp_path / "in.columns").write_text("Ann B-PER\nleft O\nnow O\n\nNo -\n. -\n")
+    first, second = read_corpus(tmp_path / "in.columns", spans_key="mine").docs
+    assert get_spans(first, "mine") == [("Ann", "PER")]
+    assert dict(second.spans) == {}  # Its entities are not annotated.
+    assert [dict(doc.spans) for doc in read_corpus(tmp_path / "in.columns").docs] == [{}, {}]
+
+
+@pytest.mark.parametrize("key", ["mine", None])
+def test_the_group_keeps_its_spans_in_documents(tmp_path: Path, key: str | None) -> None:
+    (tmp_path / "in.jsonl").write_text(NESTED["in.jsonl"] * 2)
+    (doc,) = read_corpus(tmp_path / "in.jsonl", sentences_per_doc=9, spans_key=key).docs
+    assert get_spans(doc, key or "sc") == [("Bank of Rio", "ORG"), ("Rio", "LOC")] * 2
+    assert [span.start for span in doc.spans[key or "sc"]] == [0, 2, 7, 9]
+
+
+def test_ignored_labels_are_removed_from_the_group_of_spans(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(NESTED["in.jsonl"])
+    corpus = read_corpus(tmp_path / "in.jsonl", ignore_labels=["LOC"])
+    assert get_spans(corpus.docs[0]) == [("Bank of Rio", "ORG")]
+    assert corpus.ignored_entities == {"LOC": 1}
+
+
+def test_mentions_that_a_multiword_token_cuts_are_not_in_the_group(tmp_path: Path) -> None:
+    rows = [
+        ("1-2", "del", "_"),
+        ("1", "de", "Entity=(1-ORG"),
+        ("2", "el", "Entity=(2-LOC"),
+        ("3", "Rio", "Entity=2)1)"),
+        ("4", "Rio", "Entity=(3-ORG(4-LOC)3)"),
+    ]
+    lines = [f"{id_}\t{form}\t_\t_\t_\t_\t_\t_\t_\t{misc}\n" for id_, form, misc in rows]
+    (tmp_path / "in.conllu").write_text("".join(lines))
+    corpus = read_corpus(tmp_path / "in.conllu")
+    assert get_spans(corpus.docs[0]) == [("del Rio", "ORG"), ("Rio", "LOC"), ("Rio", "ORG")]
+    (warning,) = [warning for warning in corpus.warnings if warning.line]
+    assert "an entity starts or ends inside the multiword token 'del'" in warning.message
+
+
+def test_overlapping_entities_of_another_file_are_merged(treebank: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.iob2").write_text(
+        "# sent_id = 1\nThey B-X O\ndo O B-X\nn't O I-X\nleave O I-X\nRio B-LOC I-X\n. O O\n\n"
+        "# sent_id = 2\nWhy O O\n? O O\n"
+    )
+    first, second = read_corpus(treebank, entities=tmp_path / "in.iob2").docs
+    assert get_spans(first) == [("They", "X"), ("don't leave Rio", "X"), ("Rio", "LOC")]
+    assert [(ent.text, ent.label_) for ent in first.ents] == [("They", "X"), ("don't leave Rio", "X")]
+    assert get_spans(second) == []
+
+
+def test_spans_have_identifiers_in_a_knowledge_base(tmp_path: Path) -> None:
+    span = '{"start": 0, "end": 3, "label": "PER", "kb_id": "Q7"}'
+    (tmp_path / "in.jsonl").write_text(f'{{"text": "Ada left Rio.", "spans": [{span}, [9, 12, "LOC"]]}}')
+    convert(tmp_path / "in.jsonl", tmp_path / "out.spacy", spans_key="sc")
+    (doc,) = load(tmp_path / "out.spacy")
+    assert [(ent.label_, ent.kb_id_) for ent in doc.ents] == [("PER", "Q7"), ("LOC", "")]
+    assert [span.kb_id_ for span in doc.spans["sc"]] == ["Q7", ""]
+    assert [token.ent_iob_ for token in doc] == ["B", "O", "B", "O"]
+
+
 def write_groups(path: Path, marks: str) -> Path:
     """Write a treebank of five sentences; the marks are d for a new document, p for a new paragraph, - for none."""
     comments = {"d": "# newdoc\n", "p": "# newpar\n", "-": ""}

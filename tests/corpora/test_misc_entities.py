@@ -94,12 +94,8 @@ def test_mentions_in_brackets_are_entities(misc: str, comment: str, tags: str) -
     ],
     ids=["nested", "nested with the same id", "crossing", "twice"],
 )
-def test_only_the_longest_of_overlapping_mentions_is_read(misc: str, tags: str) -> None:
-    found, problems = read(misc, comment=GUM)
-    assert found == [tags]
-    assert [str(warning) for warning in problems.warnings] == [
-        "x.conllu: 1 mentions in 'Entity' are inside or across longer ones. Only the longest are read."
-    ]
+def test_only_the_longest_of_overlapping_mentions_becomes_tags(misc: str, tags: str) -> None:
+    assert read(misc, comment=GUM) == ([tags], Problems())
 
 
 @pytest.mark.parametrize(
