@@ -20,6 +20,19 @@ Prepared = TypeVar("Prepared")
 
 _MISSING = -1
 _FIRST_CAPACITY = 256
+# All caches share one lock, which is held only briefly. A fork waits for it, so a forked process has complete caches.
+_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release(), after_in_child=_renew_lock
+    )
 
 
 class CacheStatistics(NamedTuple):
@@ -170,7 +183,6 @@ class TypeCache:
         self.max_bytes = max_bytes
         self._hits = self._misses = 0
         self._generation: Generation[Any] = Generation(None, None, VectorStore(max_bytes))
-        self._lock, self._process = threading.Lock(), os.getpid()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return TypeCache, (self.max_bytes,)
@@ -182,7 +194,7 @@ class TypeCache:
         prepare: computes whatever else depends on the fingerprint alone; called for a new fingerprint only.
         RETURNS: the entries, with the result of `prepare`.
         """
-        with self._locked():
+        with _lock:
             if self._generation.fingerprint != fingerprint:
                 self._generation = Generation(fingerprint, prepare(), VectorStore(self.max_bytes))
             return self._generation
@@ -198,7 +210,7 @@ class TypeCache:
         compute: computes the vectors of the missing types, whose indices it gets. They are then in the cache.
         RETURNS: the vectors. Shape `(n_types, width)`.
         """
-        with self._locked():
+        with _lock:
             slots = generation.store.find(keys, features)
             hits = numpy.flatnonzero(slots != _MISSING)
             hit_vectors = generation.store.read(slots[hits])
@@ -208,7 +220,7 @@ class TypeCache:
             return hit_vectors
         misses = numpy.flatnonzero(slots == _MISSING)
         computed = compute(misses)
-        with self._locked():
+        with _lock:
             generation.store.insert(keys[misses], features[misses], computed)
         if not len(hits):
             return computed
@@ -219,17 +231,11 @@ class TypeCache:
 
     def clear(self) -> None:
         """Discard all entries."""
-        with self._locked():
+        with _lock:
             self._generation = Generation(None, None, VectorStore(self.max_bytes))
 
     def get_statistics(self) -> CacheStatistics:
         """Return the activity of the cache since it was created, and its size now."""
-        with self._locked():
+        with _lock:
             store = self._generation.store
             return CacheStatistics(self._hits, self._misses, len(store), store.n_bytes, self.max_bytes)
-
-    def _locked(self) -> threading.Lock:
-        if os.getpid() != self._process:
-            # A thread of the parent process may have held the lock at the fork. It does not exist in this process.
-            self._lock, self._process = threading.Lock(), os.getpid()
-        return self._lock

@@ -1,7 +1,11 @@
 """The type cache: hits and misses, memory, eviction, fingerprints, copies."""
 
 import copy
+import multiprocessing
+import os
 import pickle
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -132,3 +136,30 @@ def test_a_copy_is_empty_and_of_the_same_size(make_copy: Callable[[TypeCache], T
     assert copied.get_statistics()[:3] == (0, 0, 0)
     assert copied.max_bytes == cache.max_bytes
     assert cache.get_statistics().n_types == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_forked_while_a_thread_adds_a_type_has_a_complete_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = TypeCache(2**20)
+    look_up(cache, [1, 2])
+    insert, calls, is_half_done = numpy.insert, [], threading.Event()
+
+    def pause_between_keys_and_slots(*args: Any) -> numpy.ndarray:
+        calls.append(args)
+        if len(calls) == 2:
+            is_half_done.set()
+            time.sleep(0.3)
+        return insert(*args)
+
+    def find_all_types() -> None:
+        assert look_up(cache, [1, 2, 3]) == []
+
+    monkeypatch.setattr(numpy, "insert", pause_between_keys_and_slots)
+    thread = threading.Thread(target=look_up, args=(cache, [3]))
+    thread.start()
+    assert is_half_done.wait(10)
+    process = multiprocessing.get_context("fork").Process(target=find_all_types)
+    process.start()
+    thread.join()
+    process.join(30)
+    assert process.exitcode == 0
