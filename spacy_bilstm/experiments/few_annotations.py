@@ -25,6 +25,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -137,6 +138,17 @@ def select_part(train: Path, percent: int, seed: int) -> DocBin:
     return DocBin(docs=docs[: max(1, round(len(docs) * percent / 100))], store_user_data=True)
 
 
+def select_texts(raw: Path, count: int, output: Path) -> None:
+    """Copy the first texts of a file. spaCy's `JsonlCorpus` ignores its own `limit`.
+
+    raw: raw text in JSONL.
+    count: number of texts to copy, >= 0.
+    output: the file to write.
+    """
+    with raw.open(encoding="utf8") as texts, output.open("w", encoding="utf8") as selected:
+        selected.writelines(islice(texts, count))
+
+
 def prepare(experiment: Experiment, variants: Sequence[str]) -> None:
     """Pretrain what variants need, unless it exists already.
 
@@ -156,13 +168,14 @@ def _pretrain(experiment: Experiment, vectors: str | None) -> Path:
     if not weights.exists():
         with replace_directory(folder) as draft:
             draft.mkdir(parents=True)
-            config = add_pretraining(make_config("en", list(experiment.pipeline), vectors=vectors), str(experiment.raw))
+            raw = experiment.raw
+            if experiment.pretraining_texts:
+                raw = draft / "raw.jsonl"
+                select_texts(experiment.raw, experiment.pretraining_texts, raw)
+            config = add_pretraining(make_config("en", list(experiment.pipeline), vectors=vectors), str(raw))
             config.to_disk(draft / "config.cfg", interpolate=False)
-            options = {
-                "pretraining.max_epochs": experiment.pretraining_epochs,
-                "corpora.pretrain.limit": experiment.pretraining_texts,
-            }
-            _call("pretrain", draft / "config.cfg", draft, *_to_arguments(options), "--skip-last")
+            options = _to_arguments({"pretraining.max_epochs": experiment.pretraining_epochs})
+            _call("pretrain", draft / "config.cfg", draft, *options, "--skip-last")
     return weights
 
 

@@ -9,7 +9,7 @@ import spacy
 from spacy.tokens import DocBin
 from toy_corpus import make_docs
 
-from spacy_bilstm.experiments.few_annotations import Experiment, main, run, select_part
+from spacy_bilstm.experiments.few_annotations import Experiment, main, run, select_part, select_texts
 from spacy_bilstm.experiments.learning_curves import VARIANTS, Run
 from spacy_bilstm.experiments.results import OtherSettingsError, get_versions
 
@@ -46,6 +46,12 @@ def test_a_larger_part_contains_the_smaller_one(experiment: Experiment) -> None:
 
 def test_seeds_choose_other_documents(experiment: Experiment) -> None:
     assert get_texts(experiment.train, 50, 0) != get_texts(experiment.train, 50, 1)
+
+
+def test_pretraining_on_some_texts_reads_those_at_the_start(experiment: Experiment) -> None:
+    experiment.raw.write_text('{"text": "one"}\n{"text": "two"}\n{"text": "three"}\n')
+    select_texts(experiment.raw, 2, experiment.raw.with_name("start.jsonl"))
+    assert experiment.raw.with_name("start.jsonl").read_text() == '{"text": "one"}\n{"text": "two"}\n'
 
 
 def test_steps_grow_with_the_root_of_the_part(experiment: Experiment) -> None:
