@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import gc
-import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +23,7 @@ import torch
 from ..annotation import Progress, annotate, read_texts
 from ..annotation.parts import PART_SIZE
 from ..benchmarks.device import get_peak_memory
+from .new_words import make_texts
 from .tables import Table
 
 FORMATS = ("parquet", "jsonl", "spacy")
@@ -100,7 +99,7 @@ def measure_memory(model: str, texts: Path, n_docs: int) -> Table:
 
     with tempfile.TemporaryDirectory() as directory:
         source = Path(directory) / "texts.txt"
-        _write_documents(source, texts, n_docs)
+        source.write_text("".join(f"{text}\n" for text in make_texts(texts, n_docs)), encoding="utf8")
         annotate(source, Path(directory) / "out", model, part_size=n_docs // 100, progress=note)
     return Table(("documents", "peak memory"), rows)
 
@@ -144,16 +143,6 @@ def _time_annotate(model: str, texts: Path, format: str, workers: int, now: Call
             progress=lambda progress: clock(progress.words),
         )
     return clock.words_per_second
-
-
-def _write_documents(path: Path, texts: Path, n_docs: int) -> None:
-    """Write documents of 10 words of the texts and one word that no other document has."""
-    words = " ".join(record.text for record in islice(read_texts(texts), 5000)).split()
-    generator = random.Random(0)
-    with path.open("w", encoding="utf8") as file:
-        for i in range(n_docs):
-            start = generator.randrange(len(words) - 10)
-            file.write(f"{' '.join(words[start : start + 10])} Zq{i}x{generator.randrange(10**6)}.\n")
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
