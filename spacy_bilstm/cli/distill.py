@@ -36,11 +36,12 @@ def distill(
     speed: Annotated[bool, typer.Option("--speed", help="Measure the speed of student and teacher")] = False,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU to use, or -1 for the CPU")] = -1,
     force: Annotated[bool, typer.Option("--force", "-F", help="Replace a pipeline in the output directory")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin the training afresh, not the annotation")] = False,
 ) -> None:
     """Make a slow pipeline fast: a student learns what it annotates on texts without annotation.
 
-    The student has the teacher's components, names and labels. The annotation is kept: if the command is interrupted,
-    the next call continues it. Settings of the student's config can be changed as for `spacy train`, such as
+    The student has the teacher's components, names and labels. If the annotation or the training is interrupted, the
+    same command continues it. Settings of the student's config can be changed as for `spacy train`, such as
     --training.max_steps 500.
     """
     setup_gpu(gpu_id, silent=gpu_id < 0)
@@ -65,6 +66,7 @@ def distill(
             speed=speed,
             gpu_id=gpu_id,
             force=force,
+            restart=restart,
             announce=print_plan,
             on_progress=print_progress,
             progress=True,

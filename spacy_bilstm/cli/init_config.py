@@ -12,6 +12,7 @@ from thinc.api import Config
 from wasabi import msg
 
 from ..recipes import Recipe, RecipeError, add_pretraining, make_config
+from ..recipes.scale import RECIPE_WORDS
 from ..util.files import atomic_write
 
 STDOUT = Path("-")
@@ -34,9 +35,8 @@ def init_config(
         Recipe, typer.Option("--optimize", "-o", help="Optimize for speed and size, or for accuracy")
     ] = Recipe.efficiency,
     gpu: Annotated[bool, typer.Option("--gpu", "-G", help="Train on a GPU")] = False,
-    vectors: Annotated[
-        str | None, typer.Option("--vectors", help="Package or path of a pipeline with static vectors to include")
-    ] = None,
+    vectors: Annotated[str | None, typer.Option(help="Package or path of a pipeline with static vectors")] = None,
+    words: Annotated[int, typer.Option(help="Number of words that the pipeline is trained on", min=1)] = RECIPE_WORDS,
     pretraining: Annotated[bool, typer.Option("--pretraining", help="Add the settings of spacy pretrain")] = False,
     force: Annotated[bool, typer.Option("--force", "-F", help="Overwrite the output file")] = False,
 ) -> None:
@@ -47,7 +47,7 @@ def init_config(
     if output_path != STDOUT and output_path.exists() and not force:
         msg.fail(f"{output_path} already exists.", "To overwrite it, add --force or -F.", exits=1)
     try:
-        config = make_config(lang, string_to_list(pipeline), optimize, gpu=gpu, vectors=vectors)
+        config = make_config(lang, string_to_list(pipeline), optimize, gpu=gpu, vectors=vectors, n_words=words)
     except RecipeError as error:
         msg.fail("Can't generate the config.", str(error), exits=1)
     if pretraining:

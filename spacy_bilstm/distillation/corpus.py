@@ -38,7 +38,7 @@ def make_distillation_corpus_v1(
     `[initialize.components]`. `spacy bilstm distill` writes such configs. Python's random generator, which
     `[training] seed` sets, makes all random choices.
 
-    path: the annotation directory that `spacy bilstm distill` has written.
+    path: the annotation directory that `spacy bilstm distill` has written, or its folder `parts`.
     gold: an annotated corpus in `.spacy` format to mix in, a file or a folder, or null. It is kept in memory.
     gold_share: the share of the words that come from the gold corpus, 0 <= gold_share < 1. It is repeated as often as
         needed.
@@ -122,10 +122,11 @@ def is_held_out(text: str, share: float) -> bool:
 def find_parts(path: Path) -> list[Path]:
     """Return the annotated parts of an annotation directory, in order.
 
-    path: the directory.
+    path: the directory, or its folder of parts.
     RAISES: ValueError if there are none.
     """
-    parts = sorted((path / PARTS).glob("part-*.spacy"))
+    folder = path / PARTS
+    parts = sorted((folder if folder.is_dir() else path).glob("part-*.spacy"))
     if not parts:
         raise ValueError(f"{path} has no annotated texts. Annotate some with: python -m spacy bilstm distill")
     return parts

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.training import Corpus
-from spacy.training.initialize import init_nlp
-from spacy.training.loop import DIR_MODEL_BEST, train
+from spacy.training.loop import DIR_MODEL_BEST
 from spacy.util import get_package_path, is_package
 from thinc.api import Config
 
 from ..annotation import PartsSummary, Progress, read_texts, write_parts
+from ..training.resumable import CHECKPOINT_STEPS, train_with_checkpoints
 from ..util.docbin import read_docs
 from ..util.files import atomic_write, check_output_directory, replace_directory
 from .corpus import PARTS, find_parts, is_held_out
@@ -79,17 +79,18 @@ def distill(
     speed: bool = False,
     gpu_id: int = -1,
     force: bool = False,
+    restart: bool = False,
     announce: Callable[[list[TeacherComponent]], object] | None = None,
     on_progress: Callable[[Progress], object] | None = None,
     progress: bool = False,
 ) -> DistillationResult:
     """Train a fast pipeline, the student, to do what slow ones do (Hinton et al. 2015).
 
-    The teachers annotate texts in parts on disk. If that is interrupted, the next call continues it, and further
-    students learn from the same annotation. The annotation directory also gets the student's training config,
-    `student.cfg`, which `spacy train` can train. The student has the components of the first teacher, under their
-    names and with their labels. It learns the teachers' mean probabilities where they have some, and their annotation
-    otherwise.
+    The teachers annotate texts in parts on disk, and the training writes checkpoints. If either is interrupted, the
+    next call with the same arguments continues it. Further students learn from the same annotation. The annotation
+    directory also gets the student's training config, `student.cfg`, which `spacy train` can train. The student has the
+    components of the first teacher, under their names and with their labels. It learns the teachers' mean probabilities
+    where they have some, and their annotation otherwise.
 
     teacher: name or path of a pipeline, or several, whose probabilities are averaged.
     texts: texts to annotate: files, folders or globs, as for `read_texts`.
@@ -112,12 +113,14 @@ def distill(
     speed: whether to measure the speed of student and teacher.
     gpu_id: ID of the GPU, or -1 for the CPU. Call `spacy.require_gpu` before.
     force: whether to replace a pipeline in the output directory.
+    restart: whether to begin the training afresh, without the checkpoints of an interrupted call. Annotation is kept.
     announce: called with what becomes of each component, before anything is computed.
     on_progress: called after each part is annotated.
     progress: whether to print spaCy's table of the training.
     RETURNS: the scores of the student, and what it was trained on.
     RAISES: TeacherError as `load_teachers` does; ValueError if the output directory is refused, if the annotation
-        directory was made with other teachers or texts, or if the texts are too few; OSError for a missing file.
+        directory was made with other teachers or texts, or if the texts are too few; OSError for a missing file; and
+        the errors of `train_student`.
     """
     names = [teacher] if isinstance(teacher, (str, Path)) else list(teacher)
     paths = [texts] if isinstance(texts, (str, Path)) else list(texts)
@@ -160,7 +163,10 @@ def distill(
     student_config = Config().from_str(student_config.to_str(), overrides=dict(overrides or {}), interpolate=False)
     with atomic_write(directory / "student.cfg") as draft:
         student_config.to_disk(draft, interpolate=False)
-    student = train_student(student_config, output, gpu_id=gpu_id, progress=progress)
+    first = teachers.names[0]
+    del teachers
+    gc.collect()  # The teachers' memory is free for the training.
+    student = train_student(student_config, output, restart=restart, gpu_id=gpu_id, progress=progress)
     return DistillationResult(
         output,
         plan,
@@ -168,7 +174,7 @@ def distill(
         student.config["training"]["max_steps"],
         _score(student, held_out_path),
         None if dev is None else _score(student, Path(dev)),
-        measure_speed(output, teachers.names[0], directory, held_out) if speed else None,
+        measure_speed(output, first, directory, held_out) if speed else None,
     )
 
 
@@ -234,24 +240,48 @@ def write_held_out(annotations: Path, nlp: Language, share: float) -> Path:
     return path
 
 
-def train_student(config: Config, output: Path, *, gpu_id: int = -1, progress: bool = False) -> Language:
+def train_student(
+    config: Config,
+    output: Path,
+    *,
+    checkpoint_steps: int = CHECKPOINT_STEPS,
+    restart: bool = False,
+    gpu_id: int = -1,
+    progress: bool = False,
+) -> Language:
     """Train a student as `spacy train` does, and write the best one.
+
+    Until the student is written, a folder beside the output has the checkpoints. Its name is the output's with
+    "-training" at the end. After an interruption, the next call continues from the last one and writes the same bytes.
 
     config: its config.
     output: the directory to write.
+    checkpoint_steps: number of steps between two checkpoints, >= 1.
+    restart: whether to begin afresh, without the checkpoints of an interrupted call.
     gpu_id: ID of the GPU, or -1 for the CPU.
     progress: whether to print spaCy's table of the training.
     RETURNS: the student.
+    RAISES: ValueError if the folder of the checkpoints has something else; and the errors of `train_with_checkpoints`,
+        such as CheckpointError if another config or corpus was used before the interruption.
     """
     out = sys.stdout if progress else io.StringIO()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.", suffix=".training") as folder:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", _WITHOUT_VECTORS)
-            nlp = init_nlp(config, use_gpu=gpu_id)
-        train(nlp, Path(folder), use_gpu=gpu_id, stdout=out, stderr=out)
-        with replace_directory(output) as draft:
-            shutil.copytree(Path(folder) / DIR_MODEL_BEST, draft)
+    folder = output.with_name(f"{output.name}-training")
+    if any(folder.glob("*")) and not (folder / "checkpoints").is_dir():
+        raise ValueError(f"{folder} is for the checkpoints of the training, but has something else. Move it away.")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _WITHOUT_VECTORS)
+        train_with_checkpoints(
+            config,
+            folder,
+            checkpoint_steps=checkpoint_steps,
+            restart=restart,
+            use_gpu=gpu_id,
+            stdout=out,
+            stderr=out,
+        )
+    with replace_directory(output) as draft:
+        shutil.copytree(folder / DIR_MODEL_BEST, draft)
+    shutil.rmtree(folder)
     return spacy.load(output)
 
 

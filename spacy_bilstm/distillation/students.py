@@ -13,16 +13,15 @@ from thinc.api import Config
 
 from ..recipes import make_config
 from ..util.files import atomic_write
+from .corpus import PARTS
 from .teachers import Takeover, TeacherComponent, TeacherError, Teachers
 
 READER = "spacy-bilstm.DistillationCorpus.v1"
 _NO_RECIPE = "the recipes have none; give a config that has one"
 _NOT_IN_CONFIG = "the config has no component of this name"
-# Passes over the texts: a second pass adds little, but half a pass would leave texts unread.
-_PASSES = 1.25
-# A gold corpus is small, and is learned in several passes.
+# A gold corpus is small, and is learned in several passes, unless it is large.
 _GOLD_PASSES = 4
-_MAX_STEPS = 30_000
+_MAX_GOLD_STEPS = 30_000
 
 
 def plan_student(teachers: Teachers, config: Config | None) -> list[TeacherComponent]:
@@ -69,8 +68,8 @@ def make_student_config(
     teachers: the teachers.
     plan: the result of `plan_student`.
     optimize: the recipe.
-    n_words, n_gold_words: number of words of the texts and of the gold corpus, which decide the number of training
-        steps; 0 for the recipe's own.
+    n_words, n_gold_words: number of words of the texts and of the gold corpus, which decide the sizes of tables and the
+        number of training steps; 0 for the recipe's own. The steps make at least four passes over a small gold corpus.
     gold_share: the share of the words in training that come from the gold corpus.
     vectors: name or path of a pipeline whose static vectors the student gets, or None.
     gpu: whether to train on a GPU.
@@ -79,7 +78,14 @@ def make_student_config(
     """
     first = teachers.pipelines[0]
     learned = {component.name: component.kind for component in find_learned(plan)}
-    config = make_config(str(first.lang), sorted(set(learned.values())), optimize, gpu=gpu, vectors=vectors)
+    config = make_config(
+        str(first.lang),
+        sorted(set(learned.values())),
+        optimize,
+        gpu=gpu,
+        vectors=vectors,
+        n_words=max(n_words + n_gold_words, 1),
+    )
     recipe = config["components"]
     copied = [component.name for component in plan if component.takeover is Takeover.copied]
     names = [name for name in first.pipe_names if name in learned or name in copied]
@@ -101,10 +107,7 @@ def make_student_config(
     config["training"]["score_weights"] |= dict.fromkeys(chain.from_iterable(scores))
     # Raw text has more names than augmentation can invent, and all that have been seen would be kept in memory.
     config["training"]["batcher"]["swap_entities"] = 0.0
-    n_needed = _PASSES * n_words / (1.0 - gold_share if n_gold_words else 1.0)
-    if n_gold_words and gold_share:
-        n_needed = max(n_needed, _GOLD_PASSES * n_gold_words / gold_share)
-    _set_steps(config, n_needed)
+    _set_steps(config["training"], _GOLD_PASSES * n_gold_words / gold_share if gold_share else 0)
     return config
 
 
@@ -131,7 +134,7 @@ def add_corpora(
     config["corpora"] = {
         "train": {
             "@readers": READER,
-            "path": str(annotations.resolve()),
+            "path": str((annotations / PARTS).resolve()),
             "gold": None if gold is None else str(gold.resolve()),
             "gold_share": gold_share,
             "held_out": held_out,
@@ -197,11 +200,10 @@ def _leave_out(component: TeacherComponent, reason: str) -> TeacherComponent:
     return TeacherComponent(component.name, component.kind, Takeover.left_out, reason)
 
 
-def _set_steps(config: Config, n_words: float) -> None:
-    """Set the number of steps, at least the recipe's, from the number of words to train on."""
-    training: dict[str, Any] = config["training"]
-    size = training["batcher"]["batcher"]["size"]
-    steps = max(training["max_steps"], min(round(n_words / size), _MAX_STEPS))
-    training["max_steps"] = training["optimizer"]["learn_rate"]["total_steps"] = steps
-    training["eval_frequency"] = max(training["eval_frequency"], steps // 20)
+def _set_steps(training: dict[str, Any], n_words: float) -> None:
+    """Set the number of steps, at least the recipe's, so that they read a number of words."""
+    n_steps = min(round(n_words / training["batcher"]["batcher"]["size"]), _MAX_GOLD_STEPS)
+    if n_steps > training["max_steps"]:
+        training["max_steps"] = training["optimizer"]["learn_rate"]["total_steps"] = n_steps
+        training["eval_frequency"] = max(training["eval_frequency"], n_steps // 20)
     training["patience"] = 0  # The learning rate falls to 0 at the last step, so training always goes on to it.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Sequence
 from enum import Enum
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import spacy.lang
 import srsly
 from spacy import util
 from thinc.api import Config
+
+from .scale import RECIPE_WORDS, scale_settings
 
 RECIPES = Path(__file__).parent
 
@@ -32,7 +36,13 @@ class RecipeError(ValueError):
 
 
 def make_config(
-    lang: str, pipeline: Sequence[str], optimize: str = "efficiency", *, gpu: bool = False, vectors: str | None = None
+    lang: str,
+    pipeline: Sequence[str],
+    optimize: str = "efficiency",
+    *,
+    gpu: bool = False,
+    vectors: str | None = None,
+    n_words: int = RECIPE_WORDS,
 ) -> Config:
     """Make a complete training config for a pipeline whose components share one recurrent encoder.
 
@@ -42,6 +52,7 @@ def make_config(
     optimize: the recipe: `"efficiency"` for a small and fast pipeline, or `"accuracy"` for a more accurate, slower one.
     gpu: whether to train on a GPU.
     vectors: path or package name of a pipeline with static vectors to include, or None.
+    n_words: number of words to train on, >= 1. `scale_settings` says which settings grow with it.
     RETURNS: the config, with all defaults filled in, so it does not need `spacy init fill-config`. Its variables, such
         as `${paths.train}`, are not interpolated.
     RAISES: RecipeError for an unknown language, recipe or component, a repeated component, a pipeline without a
@@ -57,6 +68,9 @@ def make_config(
     if vectors:
         _check_vectors(vectors)
         config["paths"]["vectors"] = vectors
+    for name, value in scale_settings(config, n_words).items():
+        *sections, key = name.split(".")
+        reduce(getitem, sections, config)[key] = value
     return _fill(config)
 
 

@@ -160,10 +160,14 @@ def _may_be_path(name: str) -> bool:
 
 
 def _hash(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of a folder's files."""
+    """Return the SHA-256 of a file, or of the names and contents of a folder's files.
+
+    Names that start with "_" or "." are left out: `write_parts` keeps its notes there, which change without the parts.
+    """
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
+        is_note = any(name[0] in "._" for name in file.relative_to(path).parts)
+        if file.is_file() and not is_note:
             if file != path:
                 digest.update(file.relative_to(path).as_posix().encode() + b"\0")
             with file.open("rb") as stream:

@@ -1,6 +1,10 @@
 """Distillation from beginning to end: the student does what its teachers do, and an interrupted run continues."""
 
+import os
+import signal
+from collections.abc import Callable
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +12,15 @@ import pytest
 import spacy
 import srsly
 from spacy.cli.train import train
+from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.training import Corpus, Example
+from spacy.util import registry
 from spacy.vocab import Vocab
-from thinc.api import fix_random_seed
+from thinc.api import Config, fix_random_seed
 from toy_pipelines import BILSTM, make_tok2vec
 from toy_teachers import OVERRIDES
+from toy_training import get_digests
 
 from spacy_bilstm.annotation import Progress
 from spacy_bilstm.distillation import (
@@ -25,6 +32,7 @@ from spacy_bilstm.distillation import (
     distill,
     load_teachers,
     plan_student,
+    train_student,
 )
 from spacy_bilstm.distillation.corpus import is_held_out, make_distillation_corpus_v1
 from spacy_bilstm.distillation.students import write_labels
@@ -36,6 +44,21 @@ MODELS = {
     "tagger": {"@architectures": "spacy.Tagger.v2", "tok2vec": make_tok2vec(BILSTM)},
     "ner": {"@architectures": "spacy-bilstm.CRFTagger.v1", "tok2vec": make_tok2vec(BILSTM)},
 }
+
+
+KILLS: list[int] = []
+"""The step before which the callback kills this process."""
+
+
+@registry.callbacks("toy_kill.v1")
+def make_kill() -> Callable[[Language, dict[str, Any]], None]:
+    """Make a callback that kills the process before a step."""
+
+    def act(nlp: Language, arguments: dict[str, Any]) -> None:
+        if arguments["step"] in KILLS:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return act
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +172,38 @@ def test_spacy_train_trains_the_same_student(result: DistillationResult, tmp_pat
     scores = again.evaluate(list(Corpus(annotations / "held-out.spacy")(again)))
     assert scores["tag_acc"] == result.agreement["tag_acc"]
     assert scores["ents_f"] == result.agreement["ents_f"]
+
+
+def test_a_killed_training_continues_with_the_same_bytes(result: DistillationResult, tmp_path: Path) -> None:
+    config = Config().from_disk(result.output.with_name("student-annotations") / "student.cfg")
+    config["training"] |= {"max_steps": 15, "eval_frequency": 6, "before_update": {"@callbacks": "toy_kill.v1"}}
+    output = tmp_path / "killed"
+    process = get_context("fork").Process(target=train_and_die, args=(config, output, 11))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not output.exists()
+    states = [path.name for path in (tmp_path / "killed-training" / "checkpoints").glob("step-*")]
+    assert sorted(states) == ["step-000000005.msgpack", "step-000000010.msgpack"]
+    train_student(config, output, checkpoint_steps=5)
+    train_student(config, tmp_path / "whole", checkpoint_steps=5)
+    assert get_digests(output) == get_digests(tmp_path / "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "whole"]
+
+
+def train_and_die(config: Config, output: Path, step: int) -> None:
+    """Train a student until the callback kills this process."""
+    KILLS.append(step)
+    train_student(config, output, checkpoint_steps=5)
+
+
+def test_a_folder_that_has_something_else_than_a_training_is_kept(result: DistillationResult, tmp_path: Path) -> None:
+    (tmp_path / "student-training").mkdir()
+    (tmp_path / "student-training" / "notes.txt").write_text("mine", encoding="utf8")
+    config = Config().from_disk(result.output.with_name("student-annotations") / "student.cfg")
+    with pytest.raises(ValueError, match="student-training is for the checkpoints"):
+        train_student(config, tmp_path / "student")
+    assert (tmp_path / "student-training" / "notes.txt").exists()
 
 
 def test_a_config_without_any_component_of_the_teacher_is_an_error(

@@ -41,21 +41,23 @@ def test_components_keep_their_names_and_their_order(tmp_path: Path) -> None:
     ("n_words", "n_gold_words", "steps"),
     [
         (0, 0, 2000),
-        (500_000, 0, 2000),
-        (3_840_000, 0, 8000),
-        (3_840_000, 1, 10_000),
+        (200_000, 0, 2000),
+        (5_000_000, 0, 10_000),
+        (4_998_000, 2_000, 10_000),
         (500_000, 240_000, 8000),
-        (10**9, 0, 30_000),
+        (800_000, 10**7, 30_000),
     ],
 )
 def test_a_student_of_more_text_trains_for_longer(
     teachers: Teachers, n_words: int, n_gold_words: int, steps: int
 ) -> None:
-    """All texts are read, and a fifth of the words are enough for four passes over the gold corpus."""
+    """A fifth of the words are enough for four passes over the gold corpus, unless it is large."""
     plan = plan_student(teachers, None)
-    training = make_student_config(teachers, plan, n_words=n_words, n_gold_words=n_gold_words)["training"]
-    assert training["max_steps"] == steps
-    assert training["optimizer"]["learn_rate"]["total_steps"] == steps
+    config = make_student_config(teachers, plan, n_words=n_words, n_gold_words=n_gold_words)
+    assert config["training"]["max_steps"] == steps
+    assert config["training"]["optimizer"]["learn_rate"]["total_steps"] == steps
+    n_rows = make_config("en", ["ner"], n_words=max(n_words + n_gold_words, 1))["components"]["tok2vec"]["model"]
+    assert config["components"]["tok2vec"]["model"]["embed"]["rows"] == n_rows["embed"]["rows"]
 
 
 def test_an_own_config_decides_what_is_learned(teachers: Teachers) -> None:
@@ -81,7 +83,7 @@ def test_an_own_config_gets_the_corpora_and_labels(teachers: Teachers, tmp_path:
     config = add_corpora(own, plan, tmp_path, dev, gold=gold, gold_share=0.3, soft_targets=False)
     assert config["corpora"]["train"] == {
         "@readers": "spacy-bilstm.DistillationCorpus.v1",
-        "path": str(tmp_path),
+        "path": str(tmp_path / "parts"),
         "gold": str(gold),
         "gold_share": 0.3,
         "held_out": 0.02,
