@@ -185,8 +185,9 @@ def main(arguments: Iterable[str] | None = None) -> None:
     checkpoints = [*(number for number in CHECKPOINTS if number < options.requests), options.requests]
     texts = make_texts(options.texts, options.requests)
     before = os.getloadavg()[0]
-    measurements = list(measure_server(options.url, texts, options.pid, checkpoints, options.clients))
-    print(make_table(measurements).to_markdown(), end="")
+    for i, measurement in enumerate(measure_server(options.url, texts, options.pid, checkpoints, options.clients)):
+        lines = make_table([measurement]).to_markdown().splitlines()
+        print("\n".join(lines[2:] if i else lines), flush=True)
     print(f"Load average of the machine: {before:.1f} before, {os.getloadavg()[0]:.1f} after.")
 
 
