@@ -1,6 +1,7 @@
-"""The architecture that classifies docs by their pooled token vectors."""
+"""The architectures that classify docs by their pooled token vectors."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from thinc.api import (
@@ -8,6 +9,7 @@ from thinc.api import (
     Logistic,
     Model,
     Softmax,
+    add,
     chain,
     concatenate,
     list2ragged,
@@ -16,15 +18,20 @@ from thinc.api import (
     reduce_max,
     reduce_mean,
     reduce_sum,
+    zero_init,
 )
 from thinc.layers.parametricattention_v2 import ParametricAttention_v2
 from thinc.layers.parametricattention_v2 import init as init_attention_layer
 from thinc.types import Floats2d, Ragged
 
-from ..bridge.arguments import check_whole_numbers
+from ..bridge.arguments import check_numbers, check_whole_numbers
 from ..bridge.model_types import DocScoresModel, EncoderModel, OutputLayer, PoolingModel, Tok2VecModel
+from ..bridge.ngrams import add_classes, ngram_scores
 from .limits import check_number_of_weights
 from .output_layer import copy_outputs
+
+_MAX_NGRAM_SIZE = 10
+_MAX_NGRAM_ROWS = 2**24
 
 
 def build_textcat_v1(
@@ -46,16 +53,10 @@ def build_textcat_v1(
         Its attribute `resize_output` is a function that adds classes.
     RAISES: ValueError for an unknown pooling, or a number of classes that is below 1 or too large.
     """
-    if pooling not in POOLINGS:
-        raise ValueError(f"Unknown pooling '{pooling}' of a text classifier. Use one of: {', '.join(POOLINGS)}.")
-    width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
-    make_pooling, n_vectors = POOLINGS[pooling]
-    # The widths are set here, so stored weights of another width are refused.
-    pooled_width = None if width is None else width * n_vectors
+    pooled, pooled_width = _pool(tok2vec, [pooling])
     _check_number_of_classes(nO, pooled_width or 1)
     make_output_layer: Callable[[int | None, int | None], OutputLayer] = Softmax if exclusive_classes else Linear
     output_layer = make_output_layer(nO, pooled_width)
-    pooled: DocScoresModel = chain(tok2vec, fill_empty(), list2ragged(), make_pooling(width))
     model: DocScoresModel = (
         chain(pooled, output_layer) if exclusive_classes else chain(pooled, output_layer, Logistic())
     )
@@ -66,6 +67,128 @@ def build_textcat_v1(
     model.attrs["multi_label"] = not exclusive_classes
     model.attrs["resize_output"] = resize_output
     return model
+
+
+def build_textcat_v2(
+    tok2vec: Tok2VecModel,
+    exclusive_classes: bool,
+    pooling: list[str],
+    dropout: float = 0.5,
+    ngram_size: int = 0,
+    ngram_rows: int = 131072,
+    ngram_dropout: float = 0.0,
+    ngram_scale: float = 1.0,
+    nO: int | None = None,
+) -> DocScoresModel:
+    """Classify docs by their pooled token vectors and, optionally, by their n-grams; replaces
+    `spacy.TextCatEnsemble.v2`.
+
+    The encoder learns what a sentence says, the n-grams learn which phrases each class has (Wang and Manning 2012). The
+    scores of both are added, then normalised.
+
+    tok2vec: the model of token vectors, from docs to one array of shape `(len(doc), width)` each; may be a listener.
+    exclusive_classes: whether each doc has exactly one class. If so, the scores of a doc sum to 1 (softmax). Otherwise
+        each score is between 0 and 1 independently (logistic).
+    pooling: how the token vectors of a doc are combined, one or more of those of `spacy-bilstm.TextCat.v1`, such as
+        `["max", "mean"]`. Their results are concatenated.
+    dropout: rate of dropout on the pooled vector, 0 <= rate < 1.
+    ngram_size: number of words in the longest n-grams to read, at most 10; 0 for none. The start and the end of a doc
+        count as words.
+    ngram_rows: number of rows of the table of weights that n-grams are hashed to, from 1 to
+        16,777,216.
+    ngram_dropout: probability of dropping an n-gram in training, 0 <= rate < 1.
+    ngram_scale: factor of the scores of n-grams, > 0. They learn faster with a larger one.
+    nO: number of classes; if None, the number of labels when the model is initialised.
+    RETURNS: the model, from docs to scores of shape `(n_docs, nO)`, with the references `tok2vec`, `pooled`,
+        `output_layer` and, if it reads n-grams, `ngram_layer`. Its attribute `resize_output` is a function that adds
+        classes.
+    RAISES: ValueError for an unknown pooling, no pooling, or a number that is outside its range or too large.
+    """
+    check_whole_numbers("a text classifier", ngram_size=ngram_size, ngram_rows=ngram_rows)
+    check_numbers("a text classifier", dropout=dropout, ngram_dropout=ngram_dropout, ngram_scale=ngram_scale)
+    for name, rate in (("dropout", dropout), ("ngram_dropout", ngram_dropout)):
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"{name} is a rate. Set it to at least 0 and below 1, not {rate}.")
+    if not 0.0 < ngram_scale < math.inf:
+        raise ValueError(f"ngram_scale is {ngram_scale}. Set it to a factor above 0.")
+    if not 0 <= ngram_size <= _MAX_NGRAM_SIZE:
+        raise ValueError(
+            f"ngram_size is {ngram_size}. Set it to at most {_MAX_NGRAM_SIZE} words, or to 0 to read no n-grams."
+        )
+    if not 1 <= ngram_rows <= _MAX_NGRAM_ROWS:
+        raise ValueError(f"ngram_rows is {ngram_rows}. Set it to 1..{_MAX_NGRAM_ROWS}.")
+    pooled, pooled_width = _pool(tok2vec, pooling)
+    _check_number_of_classes(nO, pooled_width or 1)
+    output_layer: OutputLayer = Linear(nO, pooled_width, init_W=zero_init)
+    scores: DocScoresModel = chain(pooled, drop_features(dropout), output_layer)
+    ngram_layer = None
+    if ngram_size:
+        check_number_of_weights("A text classifier", ngram_rows * (nO or 1), f"ngram_rows = {ngram_rows} and nO = {nO}")
+        ngram_layer = ngram_scores(nO, ngram_size, ngram_rows, ngram_dropout, ngram_scale)
+        scores = add(scores, ngram_layer)
+    model: DocScoresModel = chain(scores, softmax_scores() if exclusive_classes else Logistic())
+    if nO is not None:
+        model.set_dim("nO", nO)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("output_layer", output_layer)
+    model.set_ref("pooled", pooled)
+    if ngram_layer is not None:
+        model.set_ref("ngram_layer", ngram_layer)
+    model.attrs["multi_label"] = not exclusive_classes
+    model.attrs["resize_output"] = resize_scores
+    return model
+
+
+def _pool(tok2vec: Tok2VecModel, poolings: Sequence[str]) -> tuple[DocScoresModel, int | None]:
+    """Return a model of pooled vectors and their width, or None if it is not known yet.
+
+    The width is set here, so stored weights of another width are refused.
+    """
+    names = ", ".join(POOLINGS)
+    if not poolings:
+        raise ValueError(f"A text classifier has no pooling. Use at least one of: {names}.")
+    for pooling in poolings:
+        if pooling not in POOLINGS:
+            raise ValueError(f"Unknown pooling '{pooling}' of a text classifier. Use one of: {names}.")
+    width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
+    layers = [POOLINGS[pooling].make(width) for pooling in poolings]
+    pooling_layer = layers[0] if len(layers) == 1 else concatenate(*layers)
+    n_vectors = sum(POOLINGS[pooling].n_vectors for pooling in poolings)
+    pooled: DocScoresModel = chain(tok2vec, fill_empty(), list2ragged(), pooling_layer)
+    return pooled, None if width is None else width * n_vectors
+
+
+def drop_features(rate: float) -> OutputLayer:
+    """Drop features in training. Unlike thinc's `Dropout`, `[training] dropout` does not set the rate.
+
+    rate: probability of dropping a feature, 0 <= rate < 1.
+    RETURNS: the layer, from vectors to vectors of the same shape.
+    """
+    return Model("drop_features", _drop_features, attrs={"rate": rate})
+
+
+def _drop_features(
+    model: OutputLayer, vectors: Floats2d, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    rate = model.attrs["rate"]
+    if not is_train or rate == 0.0:
+        return vectors, lambda d_vectors: d_vectors
+    mask = model.ops.get_dropout_mask(vectors.shape, rate)
+    return vectors * mask, lambda d_vectors: d_vectors * mask
+
+
+def softmax_scores() -> OutputLayer:
+    """Turn scores into probabilities. As in thinc's `Softmax`, the gradient is that of the scores before.
+
+    RETURNS: the layer, from scores of shape `(n, n_classes)` to probabilities.
+    """
+    return Model("softmax_scores", _softmax_scores)
+
+
+def _softmax_scores(
+    model: OutputLayer, scores: Floats2d, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    return model.ops.softmax(scores), lambda d_scores: d_scores
 
 
 def _check_number_of_classes(nO: int | None, width: int) -> None:
@@ -146,5 +269,27 @@ def resize_output(model: DocScoresModel, new_nO: int) -> DocScoresModel:
     else:
         make_layer = Linear if model.attrs["multi_label"] else Softmax
         model.replace_node(old, copy_outputs(old, make_layer(new_nO, old.get_dim("nI"))))
+    model.set_dim("nO", new_nO, force=True)
+    return model
+
+
+def resize_scores(model: DocScoresModel, new_nO: int) -> DocScoresModel:
+    """Add classes after the existing ones, as `resize_output` does, to both layers that score them.
+
+    model: the model, as `build_textcat_v2` returns it.
+    new_nO: number of classes, not less than the model has.
+    RETURNS: the model itself.
+    RAISES: ValueError if the model has more classes.
+    """
+    output_layer: OutputLayer = model.get_ref("output_layer")
+    ngram_layer: DocScoresModel | None = model.get_ref("ngram_layer") if model.has_ref("ngram_layer") else None
+    if output_layer.has_param("W"):
+        model.replace_node(output_layer, copy_outputs(output_layer, Linear(new_nO, output_layer.get_dim("nI"))))
+        if ngram_layer is not None:
+            model.replace_node(ngram_layer, add_classes(ngram_layer, new_nO))
+    else:
+        output_layer.set_dim("nO", new_nO, force=True)
+        if ngram_layer is not None:
+            ngram_layer.set_dim("nO", new_nO, force=True)
     model.set_dim("nO", new_nO, force=True)
     return model

@@ -22,7 +22,7 @@ def hash_attributes(values: Sequence[Features], rows: Sequence[int]) -> Indices:
     rows: number of rows of each attribute's table.
     RETURNS: four rows for each value. Shape `(n_types, n_attrs, 4)`.
     """
-    hashed = [_hash(ids, _FIRST_ATTR_SEED + i, n) for i, (ids, n) in enumerate(zip(values, rows, strict=True))]
+    hashed = [hash_ids(ids, _FIRST_ATTR_SEED + i, n) for i, (ids, n) in enumerate(zip(values, rows, strict=True))]
     return numpy.stack(hashed, axis=1)
 
 
@@ -41,9 +41,16 @@ def hash_characters(words: Sequence[str], max_chars: int, rows: int) -> tuple[In
     words = [word if len(word) <= max_chars else word[:n_start] + word[len(word) - n_end :] for word in words]
     code_points = numpy.frombuffer("".join(words).encode("utf-32-le"), dtype="<u4")
     distinct, chars = numpy.unique(code_points, return_inverse=True)
-    return _hash(distinct, _CHAR_SEED, rows), chars, [len(word) for word in words]
+    return hash_ids(distinct, _CHAR_SEED, rows), chars, [len(word) for word in words]
 
 
-def _hash(ids: NDArray[Any], seed: int, rows: int) -> Indices:
+def hash_ids(ids: NDArray[Any], seed: int, rows: int) -> Indices:
+    """Hash ids to rows of a table.
+
+    ids: the ids. Shape `(n,)`.
+    seed: seed of the hash function. Tables with different seeds have different collisions.
+    rows: number of rows of the table.
+    RETURNS: four rows for each id. Shape `(n, 4)`.
+    """
     hashed = _OPS.hash(numpy.ascontiguousarray(ids, dtype="uint64"), seed) % numpy.uint32(rows)
     return cast(Indices, hashed.astype("int64"))

@@ -31,6 +31,13 @@ LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": WIDTH, "upstr
 CRF = {"@architectures": "spacy-bilstm.CRFTagger.v1", "tok2vec": LISTENER}
 TAGGER = {"@architectures": "spacy.Tagger.v2", "tok2vec": LISTENER}
 TEXTCAT = {"@architectures": "spacy-bilstm.TextCat.v1", "exclusive_classes": True, "pooling": "attention"}
+TEXTCAT_V2 = {
+    "@architectures": "spacy-bilstm.TextCat.v2",
+    "exclusive_classes": True,
+    "pooling": ["max", "last"],
+    "ngram_size": 2,
+    "ngram_rows": 100,
+}
 
 
 def make_pipeline(pipes: list[str], lang: str = "en", skip_whitespace: bool = True, **ner: Any) -> Language:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 import pytest
 import spacy
-from fuzz_pipelines import CRF, EMBED, LISTENER, TAGGER, TEXTCAT, TOK2VEC, WIDTH
+from fuzz_pipelines import CRF, EMBED, LISTENER, TAGGER, TEXTCAT, TEXTCAT_V2, TOK2VEC, WIDTH
 from fuzzing import N_BLOCKS, get_block, run_cases
 from spacy.language import Language
 from spacy.util import registry
@@ -35,6 +35,7 @@ FUNCTIONS: dict[str, Block] = {
     "spacy-bilstm.Tok2Vec.v1": TOK2VEC,
     "spacy-bilstm.CRFTagger.v1": CRF,
     "spacy-bilstm.TextCat.v1": TEXTCAT | {"tok2vec": LISTENER},
+    "spacy-bilstm.TextCat.v2": TEXTCAT_V2 | {"tok2vec": LISTENER},
     "spacy-bilstm.PretrainBiLM.v1": {"hidden_size": 8, "n_buckets": 10},
     "spacy-bilstm.PretrainBiLM.v2": {"width": 8, "n_candidates": 10},
     "spacy-bilstm.Adam.v1": {"@optimizers": "spacy-bilstm.Adam.v1"},
