@@ -19,8 +19,11 @@ class ProgressLine:
         self._width = 0
 
     def __call__(self, progress: Progress) -> None:
-        """Print the progress, if it is time to."""
-        line = describe_progress(progress)
+        """Print the progress of an annotation, if it is time to."""
+        self.show(describe_progress(progress))
+
+    def show(self, line: str) -> None:
+        """Print a line about the progress, if it is time to."""
         if self._terminal:
             print("\r" + line.ljust(self._width), end="", file=sys.stderr, flush=True)
             self._width = len(line)

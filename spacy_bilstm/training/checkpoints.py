@@ -128,8 +128,24 @@ def check_inputs(before: dict[str, dict[str, Any]], now: dict[str, dict[str, Any
     before, now: results of `describe_inputs`.
     RAISES: CheckpointError, with the names of all that differs.
     """
+    differences = find_differences(before, now, "in the checkpoint")
+    if differences:
+        raise CheckpointError(
+            "The output folder has a training with other inputs. These differ:\n- "
+            + "\n- ".join(differences)
+            + "\nUse the same inputs or another output folder, or begin afresh with --restart."
+        )
+
+
+def find_differences(before: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]], place: str) -> list[str]:
+    """Compare two descriptions of inputs.
+
+    before, now: results of `describe_inputs`.
+    place: where the former one is stored, for the text.
+    RETURNS: a text for each setting and each file that differs.
+    """
     settings = [
-        f"{name}: {before['settings'].get(name)!r} in the checkpoint, {now['settings'].get(name)!r} now"
+        f"{name}: {before['settings'].get(name)!r} {place}, {now['settings'].get(name)!r} now"
         for name in sorted({*before["settings"], *now["settings"]})
         if before["settings"].get(name) != now["settings"].get(name)
     ]
@@ -138,12 +154,7 @@ def check_inputs(before: dict[str, dict[str, Any]], now: dict[str, dict[str, Any
         for path in sorted({*before["files"], *now["files"]})
         if before["files"].get(path) != now["files"].get(path)
     ]
-    if settings or files:
-        raise CheckpointError(
-            "The output folder has a training with other inputs. These differ:\n- "
-            + "\n- ".join([*settings, *files])
-            + "\nUse the same inputs or another output folder, or begin afresh with --restart."
-        )
+    return settings + files
 
 
 def _flatten(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

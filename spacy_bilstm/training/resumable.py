@@ -78,6 +78,7 @@ def train_with_checkpoints(
     code: Sequence[Path] = (),
     stdout: IO[str] | None = None,
     stderr: IO[str] | None = None,
+    on_evaluation: Callable[[dict[str, Any]], object] | None = None,
 ) -> TrainingResult:
     """Train a pipeline as `spacy train` does. If an earlier call was interrupted, continue from its last checkpoint.
 
@@ -92,6 +93,8 @@ def train_with_checkpoints(
     use_gpu: ID of the GPU, or -1 for the CPU. Call `thinc.api.require_gpu` before.
     code: files of Python code that the config needs. Call `spacy.util.import_file` before.
     stdout, stderr: streams for the logger and for messages; None for none.
+    on_evaluation: called with the information that loggers get after each evaluation, when its models are saved. Like
+        the logger, it is called for evaluations before the checkpoint again.
     RETURNS: the end of the training.
     RAISES: CheckpointError if `output` has a training with another config or corpus, a damaged checkpoint, or no
         `model-best` any more; CorpusChangedError if the corpus or batcher returns other batches than before;
@@ -120,7 +123,15 @@ def train_with_checkpoints(
         checkpoints.write_description({"inputs": inputs, "machine": machine, "log": written})
     nlp = init_nlp(config, use_gpu=use_gpu)
     training = _Training(nlp, output, checkpoints, checkpoint_steps, state, use_gpu)
-    return training.run(stdout, stderr)
+    return training.run(stdout, stderr, on_evaluation or (lambda info: None))
+
+
+def is_complete(output: str | Path) -> bool:
+    """Return whether a training is complete.
+
+    output: its folder.
+    """
+    return Checkpoints(Path(output) / _DIRECTORY).read_completion() is not None
 
 
 def _find_log(config: Config) -> Path | None:
@@ -197,7 +208,9 @@ class _Training:
         batches = create_train_batches(nlp, train_corpus, self._settings["batcher"], self._settings["max_epochs"])
         self._batches = RecordedBatches(self._remember(batches), state and state["batches"])
 
-    def run(self, stdout: IO[str], stderr: IO[str]) -> TrainingResult:
+    def run(
+        self, stdout: IO[str], stderr: IO[str], on_evaluation: Callable[[dict[str, Any]], object]
+    ) -> TrainingResult:
         """Train to the end, save `model-last` and mark the training as complete."""
         self._prepare_output()
         self._report_start(stdout)
@@ -208,6 +221,8 @@ class _Training:
                 if is_best is not None:
                     self._handle_evaluation(info, is_best)
                 log_step(info if is_best is not None else None)
+                if is_best is not None:
+                    on_evaluation(info)
                 self._restore_or_write(info)
         except Exception as error:
             explain_error(error, self._models, self._batches.step, self._batch)

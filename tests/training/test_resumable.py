@@ -142,6 +142,22 @@ def test_a_log_that_was_there_before_is_kept(corpus: Path, tmp_path: Path) -> No
     assert (tmp_path / "mine.jsonl").read_text(encoding="utf8") == "mine"
 
 
+def test_each_evaluation_is_reported_after_its_model_is_saved_and_again_after_an_interruption(
+    interrupted: Path, ours: Config
+) -> None:
+    """The training was interrupted before step 8. Its evaluations are at steps 0, 4 and 8."""
+    saved = interrupted / "model-last" / "meta.json"
+    reported = []
+
+    def report(info: dict[str, Any]) -> None:
+        reported.append((info["step"], info["score"], json.loads(saved.read_text())["performance"]["tag_acc"]))
+
+    result = train_with_checkpoints(ours, interrupted, on_evaluation=report)
+    assert [step for step, _, _ in reported] == [0, 4, 8]
+    assert max(score for _, score, _ in reported) == result.best_score
+    assert len({accuracy for step, _, accuracy in reported if step < 8}) == 1
+
+
 def test_the_last_two_checkpoints_are_kept(interrupted: Path) -> None:
     states = sorted(path.name for path in (interrupted / "checkpoints").glob("step-*"))
     assert states == ["step-000000003.msgpack", "step-000000006.msgpack"]
