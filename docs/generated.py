@@ -31,6 +31,7 @@ GROUPS = {
     "spacy_scorers": "@scorers",
     "spacy_batchers": "@batchers",
     "spacy_readers": "@readers",
+    "spacy_callbacks": "@callbacks",
     "thinc_optimizers": "@optimizers",
 }
 PIPES = ["tagger", "morphologizer", "ner", "textcat"]

@@ -50,6 +50,7 @@ REGISTRIES = (
     "spacy_scorers",
     "spacy_batchers",
     "spacy_readers",
+    "spacy_callbacks",
     "thinc_optimizers",
 )
 
