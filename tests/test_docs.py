@@ -8,13 +8,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import pytest
+from page_blocks import Block, read_blocks
 from spacy.util import registry
 from thinc.api import Config
 from typer.testing import Result
@@ -24,10 +24,6 @@ import spacy_bilstm
 PROJECT = Path(__file__).parent.parent
 DOCS = PROJECT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
-BLOCK = re.compile(
-    r"^<!-- (?P<mark>runnable|runnable: slow|output|file: (?P<file>\S+)) -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$",
-    flags=re.MULTILINE | re.DOTALL,
-)
 CONFIG = re.compile(r"^```ini\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]*)(#(?P<anchor>[^)]+))?\)")
 # Options that make a command fast, unless the page sets them itself.
@@ -35,23 +31,6 @@ SHORT = {
     "train": {"--training.max_steps": "2", "--training.eval_frequency": "1"},
     "find-threshold": {"--n_trials": "2"},
 }
-
-
-@dataclass
-class Block:
-    """A marked block of a page. `file` is the name of the file to save it as, if any."""
-
-    mark: str
-    file: str | None
-    language: str
-    text: str
-
-
-def read_blocks(page: Path) -> list[Block]:
-    return [
-        Block(block["mark"], block["file"], block["language"], block["text"])
-        for block in BLOCK.finditer(page.read_text(encoding="utf8"))
-    ]
 
 
 def has_mark(page: Path, mark: str) -> bool:
