@@ -5,6 +5,7 @@ from __future__ import annotations
 from thinc.api import Model
 from thinc.model import InT, OutT
 
+from .format import FormatError, find_format_error
 from .stored_model import check_stored_model
 
 
@@ -21,6 +22,9 @@ class CheckedModel(Model[InT, OutT]):
         try:
             check_stored_model(self, bytes_data)
         except Exception as error:
+            format_error = find_format_error(error)
+            if format_error is not None:
+                raise FormatError(f"Can't load stored weights into the model '{self.name}': {format_error}") from error
             problem = str(error).rstrip(".")
             raise ValueError(
                 f"Can't load stored weights into the model '{self.name}': {problem}. The model has not changed. "

@@ -5,13 +5,18 @@ No pickle is written or read. Loading checks every name, shape, type and value b
 
 from __future__ import annotations
 
+import json
+
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from .finite import find_not_finite
+from .format import FIRST_FORMAT, FORMAT, check_format
 
+# The only metadata: safetensors writes several in any order, and equal weights must have equal bytes.
+_FORMAT_KEY = "spacy-bilstm.format"
 _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
 
 
@@ -28,7 +33,8 @@ def weights_to_bytes(module: nn.Module) -> bytes:
             f"Can't save the weights {', '.join(map(repr, not_finite))}: they are NaN or infinite. Training diverged. "
             "Train again from the last model that was saved, with a lower learning rate."
         )
-    return save({name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()})
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    return save(weights, metadata={_FORMAT_KEY: str(FORMAT)})
 
 
 def weights_from_bytes(module: nn.Module, data: bytes) -> None:
@@ -53,6 +59,7 @@ def check_weights(module: nn.Module, data: bytes) -> dict[str, Tensor]:
     RAISES: ValueError if the data is invalid; the message says why and how to fix it.
     """
     stored = _parse(data)
+    check_format(_read_format(data))
     _check(stored, module.state_dict())
     return stored
 
@@ -72,6 +79,14 @@ def _parse(data: bytes) -> dict[str, Tensor]:
             f"Can't load the weights: the {len(data)} bytes are not a complete safetensors file ({error}). The model "
             "file is truncated, damaged or of another kind. Copy it again from its source, or train the model again."
         ) from error
+
+
+def _read_format(data: bytes) -> object:
+    """Return the format of a complete safetensors file. It begins with the length of its header, which is JSON."""
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    number = metadata.get(_FORMAT_KEY, str(FIRST_FORMAT))
+    return int(number) if number.isdecimal() else number
 
 
 def _check(stored: dict[str, Tensor], expected: dict[str, Tensor]) -> None:

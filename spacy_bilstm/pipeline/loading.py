@@ -13,6 +13,7 @@ from spacy.pipeline import TrainablePipe
 from thinc.api import Optimizer
 
 from ..bridge.finite import find_not_finite
+from ..bridge.format import FORMAT, FormatError, find_format_error
 from ..bridge.model_arrays import clear_gradients, count_updates, list_gradients, list_weights
 from ..bridge.model_state import ModelState
 from ..bridge.stored_model import check_stored_model
@@ -67,6 +68,7 @@ class SafeLoading(TrainablePipe):
         RAISES: ValueError if a weight is NaN or infinite; nothing is written then.
         """
         self._check_weights()
+        self.cfg["format"] = FORMAT
         super().to_disk(path, exclude=exclude)
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
@@ -77,6 +79,7 @@ class SafeLoading(TrainablePipe):
         RAISES: ValueError if a weight is NaN or infinite.
         """
         self._check_weights()
+        self.cfg["format"] = FORMAT
         data: bytes = super().to_bytes(exclude=exclude)
         return data
 
@@ -178,6 +181,9 @@ class SafeLoading(TrainablePipe):
             self.cfg.clear()
             self.cfg.update(settings)
             state.restore()
+            format_error = find_format_error(error)
+            if format_error is not None:
+                raise FormatError(f"Can't load the component '{self.name}' from {source}: {format_error}") from error
             reason = str(error).rstrip(".")
             raise ValueError(
                 f"Can't load the component '{self.name}' from {source}: {reason}. The component has not changed. If "

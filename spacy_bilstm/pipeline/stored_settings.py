@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..bridge.format import FIRST_FORMAT, check_format
+
 
 def check_stored_settings(settings: Any) -> None:
     """Check the settings in a component's file `cfg`.
@@ -16,6 +18,7 @@ def check_stored_settings(settings: Any) -> None:
     """
     if not isinstance(settings, dict):
         raise ValueError(f"the settings are of type {type(settings).__name__}, not a dictionary")
+    check_format(settings.get("format", FIRST_FORMAT))
     for name, value in settings.items():
         if name in _CHECKS:
             is_valid, wanted = _CHECKS[name]

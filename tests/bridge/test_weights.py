@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import nn
 
+from spacy_bilstm.bridge.format import FORMAT, FormatError
 from spacy_bilstm.bridge.weights import weights_from_bytes, weights_to_bytes
 
 
@@ -116,3 +117,23 @@ def test_large_weights_whose_squares_overflow_are_finite() -> None:
     module = make_module()
     next(module.parameters()).data[0, 0] = 1e30
     weights_from_bytes(make_module(), weights_to_bytes(module))
+
+
+def test_weights_of_version_0_1_0_have_no_format_and_load() -> None:
+    module, other = make_module(), nn.LSTM(3, 2, bidirectional=True)
+    weights_from_bytes(other, save(dict(module.state_dict())))
+    assert weights_to_bytes(other) == weights_to_bytes(module)
+
+
+def test_weights_of_a_newer_format_do_not_load() -> None:
+    data = save({"new": torch.ones(1)}, metadata={"spacy-bilstm.format": str(FORMAT + 1)})
+    message = f"stored in format {FORMAT + 1}, but spacy-bilstm .* reads formats up to {FORMAT}. Install a newer"
+    with pytest.raises(FormatError, match=message):
+        weights_from_bytes(make_module(), data)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", ""])
+def test_a_format_that_is_no_number_of_a_format_is_an_error(number: str) -> None:
+    data = save(dict(make_module().state_dict()), metadata={"spacy-bilstm.format": number})
+    with pytest.raises(ValueError, match="the format must be a whole number of at least 1"):
+        weights_from_bytes(make_module(), data)

@@ -11,9 +11,13 @@ import numpy
 import pytest
 import spacy
 import srsly
+import torch
+from safetensors.torch import save
 from toy_components import ARCHITECTURES, make_pipe, make_trained_pipe, store_all
 from toy_corpus import make_examples
 from toy_pipelines import BILSTM, make_tok2vec
+
+from spacy_bilstm.bridge.format import FORMAT
 
 NAN, INFINITY = float("nan"), float("inf")
 NER, TEXTCAT = "bilstm_ner", "bilstm_textcat"
@@ -115,6 +119,42 @@ def test_a_bad_setting_is_refused(
 ) -> None:
     data = edit_settings(stored[name], **{setting: value})
     check_refused(get_pipe(name), data, f"in 'cfg', the setting '{setting}' must be ", tmp_path)
+
+
+def edit_shims(data: bytes, edit: Callable[[bytes], bytes]) -> bytes:
+    """Return a stored component with other bytes for its torch modules."""
+    message = srsly.msgpack_loads(data)
+    model = srsly.msgpack_loads(message["model"])
+    model["shims"] = [[edit(shim) for shim in shims] for shims in model["shims"]]
+    return srsly.msgpack_dumps(message | {"model": srsly.msgpack_dumps(model)})
+
+
+NEWER = (
+    f"it is stored in format {FORMAT + 1}, but spacy-bilstm .* reads formats up to {FORMAT}. Install a newer version: "
+)
+NEWER += "python -m pip install --upgrade spacy-bilstm$"
+
+
+def test_settings_of_a_newer_format_are_refused_with_the_way_to_load_them(
+    stored: dict[str, bytes], tmp_path: Path
+) -> None:
+    data = edit_settings(stored[NER], format=FORMAT + 1, temperature="new kind of value")
+    check_refused(get_pipe(NER), data, NEWER, tmp_path)
+
+
+def test_weights_of_a_newer_format_are_refused_with_the_way_to_load_them(
+    stored: dict[str, bytes], tmp_path: Path
+) -> None:
+    newer = save({"new": torch.ones(1)}, metadata={"spacy-bilstm.format": str(FORMAT + 1)})
+    check_refused(get_pipe(NER), edit_shims(stored[NER], lambda _: newer), NEWER, tmp_path)
+
+
+@pytest.mark.parametrize("number", [0, "2", None, 1.5, True], ids=repr)
+def test_a_format_that_is_no_number_of_a_format_is_refused(
+    stored: dict[str, bytes], number: Any, tmp_path: Path
+) -> None:
+    data = edit_settings(stored[NER], format=number)
+    check_refused(get_pipe(NER), data, "in 'cfg', the format must be a whole number of at least 1", tmp_path)
 
 
 @pytest.mark.parametrize("value", [NAN, INFINITY])
