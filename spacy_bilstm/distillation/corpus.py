@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from zlib import crc32
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example
+from spacy.training import Example
+from spacy.training.corpus import walk_corpus
 
 from ..bridge.soft_targets import forget_soft_targets
-from ..util.docbin import read_docs
+from ..util.docbin import StoredDocs
 
 PARTS = "parts"
 """The folder of the annotated parts in an annotation directory."""
@@ -39,7 +39,7 @@ def make_distillation_corpus_v1(
     `[training] seed` sets, makes all random choices.
 
     path: the annotation directory that `spacy bilstm distill` has written, or its folder `parts`.
-    gold: an annotated corpus in `.spacy` format to mix in, a file or a folder, or null. It is kept in memory.
+    gold: an annotated corpus in `.spacy` format to mix in, a file or a folder, or null. Its files are kept in memory.
     gold_share: the share of the words that come from the gold corpus, 0 <= gold_share < 1. It is repeated as often as
         needed.
     held_out: the share of the texts that is left out, for evaluation, 0 <= held_out < 1. The text decides.
@@ -76,7 +76,7 @@ class DistillationCorpus:
         if self.gold is None or not self.gold_share:
             yield from annotated
             return
-        gold = _repeat(list(Corpus(self.gold)(nlp)), self.gold)
+        gold = self._read_gold(Path(self.gold), nlp)
         n_gold = n_words = 0
         while True:
             is_gold = n_gold <= self.gold_share * n_words
@@ -91,23 +91,40 @@ class DistillationCorpus:
             random.shuffle(parts)
             n_docs = 0
             for start in range(0, len(parts), _N_MIXED):
-                mixed = parts[start : start + _N_MIXED]
-                docs = list(chain.from_iterable(self._read_part(part, nlp) for part in mixed))
-                random.shuffle(docs)
-                n_docs += len(docs)
-                while docs:
-                    doc = docs.pop()
-                    words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
-                    yield Example(Doc(nlp.vocab, words=words, spaces=spaces), doc)
+                for doc in _read_mixed(parts[start : start + _N_MIXED], nlp):
+                    if not is_held_out(doc.text, self.held_out):
+                        if not self.soft_targets:
+                            forget_soft_targets(doc)
+                        n_docs += 1
+                        yield Example(_copy_words(doc), doc)
             if not n_docs:
                 raise ValueError(f"{self.path} has no words to train on. Use more texts, or a smaller `held_out`.")
 
-    def _read_part(self, part: Path, nlp: Language) -> Iterator[Doc]:
-        for doc in read_docs(part, nlp.vocab):
-            if len(doc) and not is_held_out(doc.text, self.held_out):
-                if not self.soft_targets:
-                    forget_soft_targets(doc)
-                yield doc
+    def _read_gold(self, gold: Path, nlp: Language) -> Iterator[Example]:
+        """Yield examples as `spacy.Corpus.v1` does, without end."""
+        paths = [Path(path) for path in walk_corpus(gold, ".spacy")]
+        while True:
+            n_docs = 0
+            for doc in _read_mixed(paths, nlp):
+                n_docs += 1
+                yield Example(_copy_words(doc) if doc.has_unknown_spaces else nlp.make_doc(doc.text), doc)
+            if not n_docs:
+                raise ValueError(f"{gold} has no words. Give a gold corpus in .spacy format.")
+
+
+def _read_mixed(paths: Sequence[Path], nlp: Language) -> Iterator[Doc]:
+    """Yield the docs of several files in random order, without empty ones."""
+    stored = [StoredDocs(path, nlp.vocab) for path in paths]
+    places = [(docs, i) for docs in stored for i in range(len(docs))]
+    random.shuffle(places)
+    for docs, i in places:
+        doc = docs[i]
+        if len(doc):
+            yield doc
+
+
+def _copy_words(doc: Doc) -> Doc:
+    return Doc(doc.vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
 
 
 def is_held_out(text: str, share: float) -> bool:
@@ -130,11 +147,3 @@ def find_parts(path: Path) -> list[Path]:
     if not parts:
         raise ValueError(f"{path} has no annotated texts. Annotate some with: python -m spacy bilstm distill")
     return parts
-
-
-def _repeat(examples: list[Example], path: Path) -> Iterator[Example]:
-    if not examples:
-        raise ValueError(f"{path} has no words. Give a gold corpus in .spacy format.")
-    while True:
-        random.shuffle(examples)
-        yield from examples

@@ -144,6 +144,7 @@ def distill(
         teachers,
         plan,
         optimize,
+        n_docs=summary.documents,
         n_words=summary.words,
         n_gold_words=0 if gold is None else _count_words(teachers.pipelines[0], Path(gold)),
         gold_share=gold_share,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from copy import deepcopy
 from itertools import chain
@@ -22,6 +23,8 @@ _NOT_IN_CONFIG = "the config has no component of this name"
 # A gold corpus is small, and is learned in several passes, unless it is large.
 _GOLD_PASSES = 4
 _MAX_GOLD_STEPS = 30_000
+# Words that the batcher sorts by length at a time: enough for batches of equal lengths, in some 100 MB.
+_BUFFERED_WORDS = 100_000
 
 
 def plan_student(teachers: Teachers, config: Config | None) -> list[TeacherComponent]:
@@ -54,6 +57,7 @@ def make_student_config(
     plan: Sequence[TeacherComponent],
     optimize: str = "efficiency",
     *,
+    n_docs: int = 0,
     n_words: int = 0,
     n_gold_words: int = 0,
     gold_share: float = 0.2,
@@ -68,6 +72,7 @@ def make_student_config(
     teachers: the teachers.
     plan: the result of `plan_student`.
     optimize: the recipe.
+    n_docs: number of texts, 0 if unknown. Of long texts, the batcher sorts fewer at a time, to save memory.
     n_words, n_gold_words: number of words of the texts and of the gold corpus, which decide the sizes of tables and the
         number of training steps; 0 for the recipe's own. The steps make at least four passes over a small gold corpus.
     gold_share: the share of the words in training that come from the gold corpus.
@@ -107,6 +112,9 @@ def make_student_config(
     config["training"]["score_weights"] |= dict.fromkeys(chain.from_iterable(scores))
     # Raw text has more names than augmentation can invent, and all that have been seen would be kept in memory.
     config["training"]["batcher"]["swap_entities"] = 0.0
+    if n_docs and n_words:
+        batcher: dict[str, Any] = config["training"]["batcher"]["batcher"]
+        batcher["buffer"] = min(batcher["buffer"], math.ceil(_BUFFERED_WORDS * n_docs / n_words))
     _set_steps(config["training"], _GOLD_PASSES * n_gold_words / gold_share if gold_share else 0)
     return config
 

@@ -7,8 +7,8 @@ from typing import Any
 
 RECIPE_WORDS = 200_000
 """The number of words that the recipes are made for."""
-# Attributes with more values in more text. First letters and shapes are nearly all in the first 200,000 words.
-_GROWING = ("NORM", "SUFFIX")
+# Attributes with more values in more text. First letters are nearly all in the first 200,000 words.
+_GROWING = ("NORM", "SUFFIX", "SHAPE")
 
 
 def scale_settings(config: dict[str, Any], n_words: int) -> dict[str, Any]:
@@ -16,17 +16,19 @@ def scale_settings(config: dict[str, Any], n_words: int) -> dict[str, Any]:
 
     With a factor of the square root of `n_words / 200,000`, at least 1:
 
-    - The tables of `NORM` and `SUFFIX` get factor times as many rows. In 0.2, 1 and 3.5 million words of raw text,
-      6,071, 16,228 and 31,803 words occur at least three times: they grow with the 0.58th power of the number of words.
-      Rarer words are left to their characters. More rows take memory, but no time.
+    - The tables of `NORM`, `SUFFIX` and `SHAPE` get factor times as many rows. From 0.2 to 3.5 million words of raw
+      text, a factor of 4.2, the words that occur at least three times grow 5.2 times, suffixes 3.5 times and shapes
+      5.8 times. Rarer words are left to their characters. More rows take memory, but no time.
     - The training has factor times as many steps, so that it passes more seldom over more text: 6 times over 200,000
       words, 1.2 times over 5 million, and over 38 % of 50 million (`efficiency`). A text that is not repeated can't
       be learned by heart, and each pass teaches less than the one before.
     - The warmup and all that is counted in steps grows as the training does, so the schedule keeps its shape.
     - Widths stay. They decide the speed that a recipe is for.
     - `identity_dropout` stays. A word is dropped more seldom the more contexts it has, so the share of dropped words
-      falls by itself as the share of unseen words does: in the same texts, with 0.5, it is 4.2, 1.9 and 1.2 %, where
-      5.6, 2.3 and 1.2 % of the words of other texts are unseen.
+      falls by itself as the share of unseen words does: after 0.2, 1 and 3.5 million words it is 5.3, 2.1 and 1.3 %,
+      where 5.5, 2.5 and 1.3 % of the words of other texts are unseen.
+
+    `spacy_bilstm.experiments.vocabulary` counts all of these.
 
     config: a config of `make_config`.
     n_words: number of words to train on, >= 1. For up to 200,000 words, the settings are the recipe's own.

@@ -6,7 +6,8 @@ rest of reading or writing it. These functions ask once for a file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,45 @@ def read_docs(path: str | Path, vocab: Vocab) -> list[Doc]:
     RETURNS: the Docs, in order.
     RAISES: ValueError if the file is not a .spacy file; OSError if it can't be opened.
     """
-    data = Path(path).read_bytes()
-    try:
-        return list(_get_docs(DocBin().from_bytes(data), vocab))
-    except Exception as error:  # zlib, msgpack, NumPy and spaCy each raise errors of their own.
-        raise ValueError(
-            f"{path} is not in spaCy's binary format ({error}). Create such a file with: python -m spacy bilstm corpus"
-        ) from error
+    with _explain(path):
+        return list(_get_docs(_read_bin(path), vocab, _make_decoder()))
+
+
+class StoredDocs:
+    """The Docs of a .spacy file, each of which is made when it is asked for.
+
+    Until then, a Doc with soft targets takes a third of the memory.
+    """
+
+    def __init__(self, path: str | Path, vocab: Vocab) -> None:
+        """Read the file.
+
+        path: the file.
+        vocab: the vocabulary of the Docs.
+        RAISES: ValueError if the file is not a .spacy file; OSError if it can't be opened.
+        """
+        self._path, self._vocab = path, vocab
+        with _explain(path):
+            self._docs = _read_bin(path)
+        for string in self._docs.strings:
+            vocab.strings.add(string)
+        self._decoder = _make_decoder()
+        self._one = DocBin()
+        self._one.attrs = self._docs.attrs
+
+    def __len__(self) -> int:
+        return len(self._docs)
+
+    def __getitem__(self, index: int) -> Doc:
+        """Make a Doc.
+
+        index: its index in the file.
+        RAISES: ValueError if the file is damaged.
+        """
+        for name in ("tokens", "spaces", "cats", "flags", "span_groups", "user_data"):
+            setattr(self._one, name, getattr(self._docs, name)[index : index + 1])
+        with _explain(self._path):
+            return next(_get_docs(self._one, self._vocab, self._decoder))
 
 
 class DocCollector:
@@ -76,14 +109,35 @@ class DocCollector:
         return self._docs.to_bytes()
 
 
-def _get_docs(documents: DocBin, vocab: Vocab) -> Iterator[Doc]:
-    """Yield Docs as `DocBin.get_docs` does."""
-    stored, documents.user_data = documents.user_data, []
+def _read_bin(path: str | Path) -> DocBin:
+    return DocBin().from_bytes(Path(path).read_bytes())
+
+
+@contextmanager
+def _explain(path: str | Path) -> Iterator[None]:
+    """Turn an error into one that names the file."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # zlib, msgpack, NumPy and spaCy each raise errors of their own.
+        raise ValueError(
+            f"{path} is not in spaCy's binary format ({error}). Create such a file with: python -m spacy bilstm corpus"
+        ) from error
+
+
+def _make_decoder() -> Callable[[Any], Any]:
     decode: Any = None
     for decoder in srsly.msgpack.msgpack_decoders.get_all().values():
         decode = partial(decoder, chain=decode)
+    return lambda pairs: decode(dict(pairs))
+
+
+def _get_docs(documents: DocBin, vocab: Vocab, decoder: Callable[[Any], Any]) -> Iterator[Doc]:
+    """Yield Docs as `DocBin.get_docs` does."""
+    stored, documents.user_data = documents.user_data, []
     for i, doc in enumerate(documents.get_docs(vocab)):
         if i < len(stored) and stored[i] is not None:
-            hook = lambda pairs: decode(dict(pairs))  # noqa: E731
-            doc.user_data.update(srsly.msgpack.unpackb(stored[i], object_pairs_hook=hook, raw=False, use_list=False))
+            user_data = srsly.msgpack.unpackb(stored[i], object_pairs_hook=decoder, raw=False, use_list=False)
+            doc.user_data.update(user_data)
         yield doc

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 import spacy
+import srsly
+from spacy.training import Example
+from toy_spans import make_docs as make_span_docs
 
+from spacy_bilstm.annotation import Record
 from spacy_bilstm.distillation import Takeover, Teachers, load_teachers, make_student_config, plan_student
-from spacy_bilstm.distillation.students import add_corpora, write_labels
+from spacy_bilstm.distillation.students import add_corpora, get_labels_path, write_labels
 from spacy_bilstm.recipes import make_config
 
 
@@ -60,6 +64,12 @@ def test_a_student_of_more_text_trains_for_longer(
     assert config["components"]["tok2vec"]["model"]["embed"]["rows"] == n_rows["embed"]["rows"]
 
 
+@pytest.mark.parametrize(("n_docs", "buffer"), [(0, 2000), (100_000, 2000), (1000, 100), (1, 1)])
+def test_fewer_long_texts_are_sorted_at_a_time(teachers: Teachers, n_docs: int, buffer: int) -> None:
+    config = make_student_config(teachers, plan_student(teachers, None), n_docs=n_docs, n_words=1_000_000)
+    assert config["training"]["batcher"]["batcher"]["buffer"] == buffer
+
+
 def test_an_own_config_decides_what_is_learned(teachers: Teachers) -> None:
     plan = plan_student(teachers, make_config("en", ["ner", "textcat"]))
     left_out = {part.name: part.reason for part in plan if part.takeover is Takeover.left_out}
@@ -93,3 +103,32 @@ def test_an_own_config_gets_the_corpora_and_labels(teachers: Teachers, tmp_path:
     assert config["training"]["max_epochs"] == -1
     assert config["initialize"]["components"]["ner"]["labels"]["path"] == str(tmp_path / "labels" / "ner.json")
     assert own["corpora"]["train"]["@readers"] == "spacy.Corpus.v1"
+
+
+def test_spans_and_lemmas_are_learned_from_annotation_with_the_teachers_group_and_trees(tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    suggester = {"@misc": "spacy.ngram_suggester.v1", "sizes": [1, 2, 7]}
+    nlp.add_pipe("spancat", config={"spans_key": "mine", "suggester": suggester})
+    nlp.add_pipe("trainable_lemmatizer", config={"min_tree_freq": 1})
+    docs = make_span_docs(nlp.vocab, 8)
+    for doc in docs:
+        doc.spans["mine"] = doc.spans["sc"]
+    nlp.initialize(lambda: [Example(doc.copy(), doc) for doc in docs])
+    nlp.to_disk(tmp_path / "teacher")
+    teachers = load_teachers([tmp_path / "teacher", tmp_path / "teacher"])
+    plan = plan_student(teachers, None)
+    assert [(part.name, part.takeover) for part in plan] == [
+        ("spancat", Takeover.hard),
+        ("trainable_lemmatizer", Takeover.hard),
+    ]
+    spancat = make_student_config(teachers, plan)["components"]["spancat"]
+    assert (spancat["spans_key"], spancat["suggester"]) == ("mine", suggester)
+    write_labels(teachers, plan, tmp_path)
+    labels = srsly.read_json(get_labels_path(tmp_path, "trainable_lemmatizer"))
+    assert len(labels["trees"]) >= len(labels["labels"]) > 1
+    doc = next(teachers.annotate([Record(id="1", text="We liked boats .")]))
+    expected = nlp("We liked boats .")
+    assert [token.lemma_ for token in doc] == [token.lemma_ for token in expected]
+    assert [(span.start, span.end) for span in doc.spans["mine"]] == [
+        (span.start, span.end) for span in expected.spans["mine"]
+    ]

@@ -37,7 +37,7 @@ def test_more_words_never_get_smaller_tables_or_fewer_steps(recipe: str, words: 
 
 
 @pytest.mark.parametrize(
-    ("n_words", "rows", "steps"), [(5_000_000, [25_000, 1000, 12_500, 2500], 10_000), (50_000_000, None, 31_623)]
+    ("n_words", "rows", "steps"), [(5_000_000, [25_000, 1000, 12_500, 12_500], 10_000), (50_000_000, None, 31_623)]
 )
 def test_a_config_is_complete_and_its_schedule_ends_with_the_training(
     n_words: int, rows: list[int] | None, steps: int

@@ -8,8 +8,9 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 
-from spacy_bilstm.util.docbin import DocCollector, read_docs
+from spacy_bilstm.util.docbin import DocCollector, StoredDocs, read_docs
 
 VOCAB = spacy.blank("en").vocab
 
@@ -39,6 +40,19 @@ def test_user_data_is_read_and_written_as_spacy_does(tmp_path: Path) -> None:
     expected = list(DocBin().from_disk(tmp_path / "x.spacy").get_docs(VOCAB))
     assert repr([doc.user_data for doc in found]) == repr([doc.user_data for doc in expected])
     assert list(found[0].spans) == ["key"]
+
+
+def test_stored_docs_are_made_one_by_one_in_any_order(tmp_path: Path) -> None:
+    docs = [Doc(VOCAB, words=["a", "b"], tags=["X", "Y"]), Doc(VOCAB, words=[]), Doc(VOCAB, words=["c"], ents=["B-Z"])]
+    docs[2].user_data["numbers"] = USER_DATA["numbers"]
+    docs[2].spans["key"] = [docs[2][:1]]
+    DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "x.spacy")
+    stored, vocab = StoredDocs(tmp_path / "x.spacy", Vocab()), Vocab()
+    assert len(stored) == 3
+    for i in (2, 0, 1, 2):
+        expected = read_docs(tmp_path / "x.spacy", vocab)[i]
+        assert stored[i].to_json() == expected.to_json()
+        assert repr(stored[i].user_data) == repr(expected.user_data)
 
 
 @settings(max_examples=40)
