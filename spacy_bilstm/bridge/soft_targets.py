@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy
 from numpy.typing import NDArray
+from spacy.attrs import IS_SPACE
 from spacy.tokens import Doc
 
 Ints = NDArray[numpy.integer[Any]]
@@ -118,14 +119,15 @@ class SoftLabels:
 class SoftTags:
     """A distribution over BILUO tag sequences: the probabilities of all possible pairs of neighbouring tags.
 
-    They determine the cross-entropy with any linear-chain conditional random field. Tags are numbered as in `nn.biluo`,
-    for the labels of this object: 0 is O, and label `l` has the tags from `4 * l + 1` to `4 * l + 4`: B, I, L and U.
+    They determine the cross-entropy with any linear-chain conditional random field. Whitespace has no tags of its own:
+    it is in an entity if the words around it are. Tags are numbered as in `nn.biluo`, for the labels of this object: 0
+    is O, and label `l` has the tags from `4 * l + 1` to `4 * l + 4`: B, I, L and U.
 
     labels: the labels that occur.
-    counts: number of stored pairs that end in each token, >= 1. Shape `(n_tokens,)`.
-    before: tag of the token before, token after token; 0 at the first token. Shape `(n_pairs,)`.
-    tags: tag of the token. Shape `(n_pairs,)`.
-    probabilities: probability of each pair. Those of a token add up to 1. Shape `(n_pairs,)`.
+    counts: number of stored pairs that end in each token: >= 1, but 0 for whitespace. Shape `(n_tokens,)`.
+    before: tag of the word before, word after word; 0 at the first word. Shape `(n_pairs,)`.
+    tags: tag of the word. Shape `(n_pairs,)`.
+    probabilities: probability of each pair. Those of a word add up to 1. Shape `(n_pairs,)`.
     weight: the weight of the doc's loss, >= 0.
     """
 
@@ -141,10 +143,11 @@ class SoftTags:
         ends = self.counts.cumsum()
         pairs = slice(int(ends[start - 1]) if start else 0, int(ends[end - 1]) if end else 0)
         before = self.before[pairs].copy()
-        before[: int(self.counts[start:end][:1].sum())] = 0
+        counts = self.counts[start:end]
+        before[: int(counts[counts > 0][:1].sum())] = 0
         return replace(
             self,
-            counts=self.counts[start:end],
+            counts=counts,
             before=before,
             tags=self.tags[pairs],
             probabilities=self.probabilities[pairs],
@@ -262,6 +265,9 @@ def _read(fields: Mapping[str, Any]) -> SoftTargets:
 
 
 def _fits(targets: SoftTargets, doc: Doc) -> bool:
+    if isinstance(targets, SoftTags):
+        is_space: Any = doc.to_array([IS_SPACE])
+        return bool(numpy.array_equal(targets.counts == 0, is_space.reshape(-1) == 1))
     return isinstance(targets, SoftCategories) or len(targets.counts) == len(doc)
 
 

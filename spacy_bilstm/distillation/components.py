@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from spacy.attrs import DEP, HEAD, SENT_START
 from spacy.tokens import Doc, Span
 
-from ..bridge.crf import compute_tag_pairs
 from ..bridge.soft_targets import SoftCategories, SoftLabels, set_soft_targets
-from ..pipeline.entities import Tokens, find_allowed_tags
 from ..pipeline.ner import BiLSTMEntityRecognizer
-from ..pipeline.soft_tags import average_soft_tags, get_expected_agreement, make_certain_tags, make_soft_tags
+from ..pipeline.soft_tags import average_soft_tags, get_expected_agreement, make_certain_tags
 
 # Tags that are less probable than this are left out of the distributions over tag sequences.
 _MIN_TAG_PROBABILITY = 1e-3
@@ -125,12 +123,11 @@ class EntityKnowledge:
             docs = run_pipe(pipe, docs)
             certain = [make_certain_tags(doc) for doc in docs]
             return list(zip(map(_list_entities, docs), certain, certain, strict=True))
-        allowed = find_allowed_tags(Tokens.read(docs), [pipe.vocab.strings.add(label) for label in pipe.labels])
-        emissions = pipe._compute_emissions(docs)
-        pairs = compute_tag_pairs(pipe._crf, emissions, _MIN_TAG_PROBABILITY, allowed, pipe.cfg["temperature"])
+        soft = pipe.compute_soft_tags(docs, _MIN_TAG_PROBABILITY)
         pipe.set_annotations(docs, pipe.predict(docs))
-        soft = make_soft_tags(pairs, emissions.lengths, pipe.labels)
-        return list(zip(map(_list_entities, docs), map(make_certain_tags, docs), soft, strict=True))
+        certain = list(map(make_certain_tags, docs))
+        known = [one or other for one, other in zip(soft, certain, strict=True)]
+        return list(zip(map(_list_entities, docs), certain, known, strict=True))
 
     def write(self, doc: Doc, known: Sequence[Any]) -> None:
         """Write the entities of the teacher that agrees most with the mean distribution, and that distribution."""

@@ -10,16 +10,18 @@ import numpy
 import torch
 
 from ..architectures import crf
-from ..bridge.crf import Emissions, decode
+from ..bridge.crf import decode
+from ..bridge.model_types import CRFLayer
 from ..nn.biluo import Ints, Position, TagConstraints, count_tags, split_tag
-from ..pipeline.entities import Bools, Floats, Spans, Tokens
-from ..pipeline.ner import BiLSTMEntityRecognizer
+from ..pipeline import ner_prediction
+from ..pipeline.entities import Bools, Floats, Spans
+from ..pipeline.words import WordSequences
 
 
 def remove_constraints() -> None:
     """Let any tag follow any other in this process, in training and in prediction. Entities get no confidences."""
     crf.biluo_constraints = _allow_everything  # type: ignore[assignment,attr-defined]
-    BiLSTMEntityRecognizer._find_best_analysis = _find_best_analysis  # type: ignore[method-assign]
+    ner_prediction.find_best_entities = _find_best_entities
 
 
 def find_valid_entities(tags: Ints, is_first: Bools) -> Spans:
@@ -51,7 +53,7 @@ def _allow_everything(n_labels: int) -> TagConstraints:
     return TagConstraints(every.expand(n_tags, n_tags).clone(), every, every)
 
 
-def _find_best_analysis(
-    self: BiLSTMEntityRecognizer, tokens: Tokens, emissions: Emissions, allowed: Bools | None
+def _find_best_entities(
+    crf: CRFLayer, words: WordSequences, allowed: Bools | None, temperature: float | None
 ) -> tuple[Spans, Floats | None]:
-    return find_valid_entities(decode(self._crf, emissions, allowed), tokens.is_first), None
+    return find_valid_entities(decode(crf, words.emissions, allowed), words.tokens.is_first), None

@@ -9,48 +9,33 @@ from itertools import islice
 from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..bridge.arguments import check_numbers
-from ..bridge.crf import (
-    CRFLoss,
-    Emissions,
-    add_gradients,
-    compute_rehearsal_loss,
-    compute_span_probabilities,
-    decode,
-    decode_k_best,
-    find_probable_spans,
-)
+from ..bridge.crf import CRFLoss, Emissions, add_gradients
 from ..bridge.labels import score_labels
 from ..bridge.model_types import CRFLayer, TokenScoresModel
+from ..bridge.soft_targets import SoftTags
 from ..nn.biluo import count_tags
 from .confidences import write_confidences
 from .defaults import NER_MODEL
 from .entities import (
-    Bools,
-    Floats,
     PredictedEntities,
-    Spans,
     Tokens,
     check_label_names,
-    choose_spans,
     find_allowed_tags,
-    find_doc_starts,
-    make_doc_spans,
     write_entities,
 )
 from .listeners import ListenerChecks
-from .ner_loss import Annotation
+from .ner_loss import Annotation, compute_rehearsal_loss
+from .ner_prediction import Parse, compute_soft_tags, find_analyses, find_entities
 from .ner_scorer import score_ner
 from .tagging import is_linear
-from .words import skip_whitespace
-
-Parse = tuple[float, list[Span]]
+from .words import WordSequences, skip_whitespace
 
 
 class BiLSTMEntityRecognizer(ListenerChecks):
@@ -179,35 +164,14 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         RAISES: ValueError if the model is not initialised.
         """
         docs = list(docs)
-        tokens = Tokens.read(docs)
-        words = skip_whitespace(tokens, self._compute_emissions(docs), self.model, self._crf)
+        words = self._read_words(docs)
         allowed = find_allowed_tags(words.tokens, self._label_hashes)
-        find = self._find_probable_spans if self.cfg["threshold"] else self._find_best_analysis
         with self.naming_divergence(words.emissions.scores):
-            spans, probabilities = find(words.tokens, words.emissions, allowed)
+            spans, probabilities = find_entities(self._crf, words, allowed, self.cfg)
         spans = words.restore(spans)
-        is_new = ~tokens.is_preset[spans.starts]
-        return PredictedEntities(tokens, spans.select(is_new), None if probabilities is None else probabilities[is_new])
-
-    def _find_best_analysis(
-        self, tokens: Tokens, emissions: Emissions, allowed: Bools | None
-    ) -> tuple[Spans, Floats | None]:
-        spans = Spans.from_tags(decode(self._crf, emissions, allowed))
-        if self.cfg["confidences"] is None:
-            return spans, None
-        return spans, compute_span_probabilities(
-            self._crf, emissions, spans.starts, spans.ends, spans.labels, allowed, self.cfg["temperature"]
-        )
-
-    def _find_probable_spans(
-        self, tokens: Tokens, emissions: Emissions, allowed: Bools | None
-    ) -> tuple[Spans, Floats | None]:
-        *found, probabilities = find_probable_spans(
-            self._crf, emissions, self.cfg["threshold"], allowed, self.cfg["temperature"]
-        )
-        spans = Spans(*found)
-        chosen = choose_spans(spans, probabilities, len(tokens))
-        return spans.select(chosen), probabilities[chosen]
+        is_new = ~words.all_tokens.is_preset[spans.starts]
+        probabilities = None if probabilities is None else probabilities[is_new]
+        return PredictedEntities(words.all_tokens, spans.select(is_new), probabilities)
 
     def set_annotations(self, docs: Iterable[Doc], scores: PredictedEntities) -> None:
         """Set the entities of docs, and their confidences if the setting `confidences` names a span group.
@@ -234,17 +198,22 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         RAISES: ValueError if k is below 1 or the model is not initialised.
         """
         docs = list(docs)
-        words = skip_whitespace(Tokens.read(docs), self._compute_emissions(docs), self.model, self._crf)
-        allowed, emissions = find_allowed_tags(words.tokens, self._label_hashes), words.emissions
-        tags, probabilities = decode_k_best(self._crf, emissions, k, allowed, self.cfg["temperature"])
-        by_rank = [make_doc_spans(docs, words.restore(Spans.from_tags(sequence)), self.labels) for sequence in tags]
-        parses: list[list[Parse]] = []
-        for i, start in enumerate(find_doc_starts(emissions.lengths)):
-            n_parses = int((tags[:, start] >= 0).sum()) if emissions.lengths[i] else 1
-            foreign = [entity for entity in docs[i].ents if entity.label_ not in self.labels]
-            spans = [sorted(of_all[i] + foreign) for of_all in by_rank[:n_parses]]
-            parses.append(list(zip(probabilities[i].tolist(), spans, strict=False)))
-        return parses
+        words = self._read_words(docs)
+        return find_analyses(self._crf, words, docs, self.labels, self._label_hashes, k, self.cfg["temperature"])
+
+    def compute_soft_tags(self, docs: Iterable[Doc], min_probability: float) -> list[SoftTags | None]:
+        """Compute the model's distribution over the tag sequences of docs, at the setting `temperature`.
+
+        docs: the docs. In a pipeline with a shared tok2vec, they must have passed through it.
+        min_probability: tags of a word that are less probable are left out, unless they are the best ones, 0 <=
+            min_probability <= 1.
+        RETURNS: the distributions, to store with `set_soft_targets`. They give all probability to preset entities. None
+            for a doc with a preset entity that starts or ends in whitespace, which they can't express.
+        RAISES: ValueError if the model is not initialised.
+        """
+        words = self._read_words(list(docs))
+        temperature = self.cfg["temperature"]
+        return compute_soft_tags(self._crf, words, self.labels, self._label_hashes, min_probability, temperature)
 
     def update(
         self,
@@ -273,7 +242,7 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         annotation = Annotation.read(examples, self.name)
         for label in annotation.find_labels():
             self.add_label(label)
-        losses[self.name] += self._learn(docs, partial(self._compute_loss, annotation), drop, sgd)
+        losses[self.name] += self._learn(docs, partial(self._compute_loss, annotation=annotation), drop, sgd)
         return losses
 
     def get_loss(self, examples: Iterable[Example], scores: list[Floats2d]) -> tuple[float, list[Floats2d]]:
@@ -288,13 +257,15 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         """
         examples = list(examples)
         validate_examples(examples, "BiLSTMEntityRecognizer.get_loss")
-        emissions = Emissions.concatenate(self._crf, scores)
-        loss = self._compute_loss(Annotation.read(examples, self.name), emissions)
+        annotation = Annotation.read(examples, self.name)
+        loss = self._compute_loss([example.predicted for example in examples], scores, annotation)
         return loss.value, loss.d_emissions
 
-    def _compute_loss(self, annotation: Annotation, emissions: Emissions) -> CRFLoss:
+    def _compute_loss(self, docs: list[Doc], scores: list[Floats2d], annotation: Annotation) -> CRFLoss:
+        words = self._skip_whitespace_in_training(docs, scores)
         key = self.cfg["incorrect_spans_key"]
-        return annotation.compute_loss(self._crf, emissions, self.labels, self._label_hashes, key)
+        loss = annotation.compute_loss(self._crf, words, self.labels, self._label_hashes, key)
+        return words.restore_loss(loss, self._crf)
 
     def rehearse(
         self,
@@ -322,15 +293,17 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         docs = [example.predicted for example in examples]
         if self._rehearsal_model is None or not any(len(doc) for doc in docs):
             return losses
-        compute_loss = partial(self._compute_rehearsal_loss, self._rehearsal_model, docs)
+        compute_loss = partial(self._compute_rehearsal_loss, teacher=self._rehearsal_model)
         losses[self.name] += self._learn(docs, compute_loss, drop, sgd)
         return losses
 
-    def _compute_rehearsal_loss(self, teacher: TokenScoresModel, docs: list[Doc], emissions: Emissions) -> CRFLoss:
-        set_dropout_rate(teacher, 0.0)
-        teacher_crf: CRFLayer = teacher.get_ref("crf")
-        teacher_emissions = Emissions.concatenate(teacher_crf, teacher.predict(docs))
-        return compute_rehearsal_loss(self._crf, emissions, teacher_crf, teacher_emissions)
+    def _compute_rehearsal_loss(self, docs: list[Doc], scores: list[Floats2d], teacher: TokenScoresModel) -> CRFLoss:
+        words = self._skip_whitespace_in_training(docs, scores)
+        return words.restore_loss(compute_rehearsal_loss(self._crf, words, teacher, docs), self._crf)
+
+    def _skip_whitespace_in_training(self, docs: list[Doc], scores: list[Floats2d]) -> WordSequences:
+        emissions = Emissions.concatenate(self._crf, scores)
+        return skip_whitespace(Tokens.read(docs), emissions, self.model, self._crf, keep_presets=False)
 
     def _start_losses(self, losses: dict[str, float] | None) -> dict[str, float]:
         losses = {} if losses is None else losses
@@ -338,13 +311,17 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         return losses
 
     def _learn(
-        self, docs: list[Doc], compute: Callable[[Emissions], CRFLoss], drop: float, sgd: Optimizer | None
+        self,
+        docs: list[Doc],
+        compute: Callable[[list[Doc], list[Floats2d]], CRFLoss],
+        drop: float,
+        sgd: Optimizer | None,
     ) -> float:
         """Learn from the gradients of a loss. RETURNS: the loss."""
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(docs)
         self.check_scores(scores, sgd)
-        loss = compute(Emissions.concatenate(self._crf, scores))
+        loss = compute(docs, scores)
         add_gradients(self._crf, loss)
         backprop(loss.d_emissions)
         if sgd:
@@ -380,6 +357,9 @@ class BiLSTMEntityRecognizer(ListenerChecks):
     @property
     def _label_hashes(self) -> list[int]:
         return [self.vocab.strings.add(label) for label in self.labels]
+
+    def _read_words(self, docs: list[Doc]) -> WordSequences:
+        return skip_whitespace(Tokens.read(docs), self._compute_emissions(docs), self.model, self._crf)
 
     def _compute_emissions(self, docs: list[Doc]) -> Emissions:
         if not self._is_initialized:

@@ -122,19 +122,21 @@ def _align(example: Example) -> Hashes:
 
 
 def read_incorrect_spans(
-    examples: Sequence[Example], key: str, labels: Mapping[str, int], lengths: Sequence[int]
+    examples: Sequence[Example], key: str, labels: Mapping[str, int], is_read: Bools
 ) -> list[tuple[int, Ints]]:
     """Read spans that are known not to be entities of their label.
 
     examples: the examples.
     key: the span group of the reference docs that holds the spans.
     labels: index of each label. Spans with other labels are ignored, as the model can't predict them.
-    lengths: number of tokens of each predicted doc.
-    RETURNS: first token in the batch and tags of each span.
+    is_read: whether the model reads each token of the predicted docs. Spans that start or end with a token that it does
+        not read are ignored, too. Shape `(n_tokens,)`.
+    RETURNS: first token and tags of each span, among the tokens that the model reads.
     RAISES: ValueError if such a span is also a gold entity.
     """
     incorrect = []
-    for example, start in zip(examples, find_doc_starts(lengths).tolist(), strict=True):
+    starts = find_doc_starts([len(example.predicted) for example in examples])
+    for example, start in zip(examples, starts.tolist(), strict=True):
         spans = example.get_aligned_spans_y2x(example.reference.spans.get(key, []), allow_overlap=True)
         entities = {(ent.start, ent.end, ent.label_) for ent in example.get_aligned_ents_and_ner()[0]} if spans else ()
         for span in spans:
@@ -143,6 +145,8 @@ def read_incorrect_spans(
                     f"The span '{span.text}' with the label {span.label_} is a gold entity, but the span group "
                     f"'{key}' says that it is incorrect. Remove it from doc.ents or from doc.spans['{key}']."
                 )
-            if span.label_ in labels:
-                incorrect.append((start + span.start, span_to_tags(len(span), labels[span.label_])))
+            first, last = start + span.start, start + span.end - 1
+            if span.label_ in labels and is_read[first] and is_read[last]:
+                n_tokens = int(is_read[first : last + 1].sum())
+                incorrect.append((int(is_read[:first].sum()), span_to_tags(n_tokens, labels[span.label_])))
     return incorrect

@@ -1,4 +1,4 @@
-"""What an entity recogniser learns from a batch: gold entities, or the soft targets of a teacher."""
+"""What an entity recogniser learns from a batch: gold entities, the soft targets of a teacher, or an old model."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy
+from spacy.tokens import Doc
 from spacy.training import Example
+from thinc.api import set_dropout_rate
 
 from ..bridge.crf import CRFLoss, Emissions, ExpectedCounts, compute_distillation_loss, compute_loss
-from ..bridge.model_types import CRFLayer
+from ..bridge.crf import compute_rehearsal_loss as compute_divergence
+from ..bridge.model_types import CRFLayer, TokenScoresModel
 from ..bridge.soft_targets import SoftTags, get_soft_tags
-from .entities import Bools, Tokens, find_allowed_tags
+from .entities import Bools, Ints, find_allowed_tags
 from .ner_gold import Gold, has_same_tokens, read_incorrect_spans
-from .soft_tags import count_expected
+from .soft_tags import add_whitespace, count_expected
+from .words import WordSequences
 
 
 @dataclass(frozen=True)
@@ -46,43 +50,35 @@ class Annotation:
     def compute_loss(
         self,
         crf: CRFLayer,
-        emissions: Emissions,
+        words: WordSequences,
         labels: Sequence[str],
         label_hashes: Sequence[int],
         incorrect_spans_key: str | None,
     ) -> CRFLoss:
-        """Compute the loss of emissions for the predicted docs, and its gradients.
+        """Compute the loss of the words of the predicted docs, and its gradients.
 
         Soft targets come before gold entities. Docs whose soft targets the model can't express, because an entity has
-        an unknown label or ends in whitespace, learn their gold entities.
+        an unknown label or crosses the start of a sentence, learn their gold entities.
 
         crf: the conditional random field.
-        emissions: the emissions.
+        words: the tokens that it reads, and their emissions.
         labels: the labels of the component.
         label_hashes: hash of each label.
         incorrect_spans_key: the span group of spans known not to be entities, or None.
-        RETURNS: the loss, summed over docs.
+        RETURNS: the loss, summed over docs. Its gradients are for the tokens that the CRF reads.
         """
-        tokens = Tokens.read([example.predicted for example in self.examples])
+        tokens, emissions = words.tokens, words.emissions
         # Preset entities of the predicted docs are no constraint: they may be incorrect.
         allowed = find_allowed_tags(tokens, label_hashes, keep_presets=False)
-        expected, is_soft = count_expected(self.soft, tokens.lengths, labels, allowed)
+        soft = self.soft if words.positions is not None else [target and add_whitespace(target) for target in self.soft]
+        expected, is_soft = count_expected(soft, tokens.lengths, labels, allowed)
         if is_soft.all():
             return compute_distillation_loss(crf, emissions, expected, allowed)
-        gold_tags = self.gold.find_gold_tags(tokens, label_hashes, allowed)
         hard = ~is_soft
-        is_hard_token = numpy.repeat(hard, tokens.lengths)
-        hard_examples = [example for example, is_hard in zip(self.examples, hard, strict=True) if is_hard]
-        hard_emissions = _select_docs(crf, emissions, hard)
-        indices = {label: index for index, label in enumerate(labels)}
-        key = incorrect_spans_key
-        incorrect = [] if key is None else read_incorrect_spans(hard_examples, key, indices, hard_emissions.lengths)
-        hard_loss = compute_loss(
-            crf, hard_emissions, gold_tags[is_hard_token], _select(allowed, is_hard_token), incorrect
-        )
+        hard_loss = self._compute_gold_loss(crf, words, labels, label_hashes, incorrect_spans_key, allowed, hard)
         if hard.all():
             return hard_loss
-        is_soft_token = ~is_hard_token
+        is_soft_token = numpy.repeat(is_soft, tokens.lengths)
         counts = ExpectedCounts(
             expected.emissions[is_soft_token],
             expected.transitions,
@@ -94,6 +90,60 @@ class Annotation:
             crf, _select_docs(crf, emissions, is_soft), counts, _select(allowed, is_soft_token)
         )
         return _merge(hard_loss, soft_loss, is_soft)
+
+    def _compute_gold_loss(
+        self,
+        crf: CRFLayer,
+        words: WordSequences,
+        labels: Sequence[str],
+        label_hashes: Sequence[int],
+        incorrect_spans_key: str | None,
+        allowed: Bools | None,
+        which: Bools,
+    ) -> CRFLoss:
+        """Compute the loss of some docs against their gold entities.
+
+        crf, words, labels, label_hashes, incorrect_spans_key: as for `compute_loss`.
+        allowed: tags that the tokens may have, or None for all. Shape `(n_tokens, n_tags)`.
+        which: which docs. Shape `(n_docs,)`.
+        RETURNS: the loss of these docs.
+        """
+        is_chosen = numpy.repeat(which, words.tokens.lengths)
+        gold_tags = self._find_gold_tags(words, label_hashes, allowed)[is_chosen]
+        incorrect: list[tuple[int, Ints]] = []
+        if incorrect_spans_key is not None:
+            examples = [example for example, is_one in zip(self.examples, which, strict=True) if is_one]
+            indices = {label: index for index, label in enumerate(labels)}
+            is_read = words.is_read[numpy.repeat(which, words.all_tokens.lengths)]
+            incorrect = read_incorrect_spans(examples, incorrect_spans_key, indices, is_read)
+        return compute_loss(
+            crf, _select_docs(crf, words.emissions, which), gold_tags, _select(allowed, is_chosen), incorrect
+        )
+
+    def _find_gold_tags(self, words: WordSequences, label_hashes: Sequence[int], allowed: Bools | None) -> Bools:
+        if words.positions is None:
+            return self.gold.find_gold_tags(words.tokens, label_hashes, allowed)
+        allowed = find_allowed_tags(words.all_tokens, label_hashes, keep_presets=False)
+        # What is left of an entity's tags is valid without the whitespace, as that is inside.
+        gold_tags: Bools = words.select(self.gold.find_gold_tags(words.all_tokens, label_hashes, allowed))
+        return gold_tags
+
+
+def compute_rehearsal_loss(
+    crf: CRFLayer, words: WordSequences, teacher: TokenScoresModel, docs: Sequence[Doc]
+) -> CRFLoss:
+    """Compute the divergence of a model's distribution of tag sequences from that of an old model.
+
+    crf: the conditional random field.
+    words: the tokens that it reads, and their emissions.
+    teacher: the old model.
+    docs: the docs.
+    RETURNS: the loss, summed over docs. Its gradients are for the tokens that the CRF reads.
+    """
+    set_dropout_rate(teacher, 0.0)
+    teacher_crf: CRFLayer = teacher.get_ref("crf")
+    emissions = Emissions.concatenate(teacher_crf, teacher.predict(list(docs)))
+    return compute_divergence(crf, words.emissions, teacher_crf, words.select_emissions(emissions, crf))
 
 
 def _select(mask: Bools | None, is_selected: Bools) -> Bools | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from dataclasses import replace
+from typing import NamedTuple, cast
 
 import numpy
 from spacy.tokens import Doc
@@ -11,7 +12,7 @@ from spacy.tokens import Doc
 from ..bridge.crf import ExpectedCounts, TagPairs
 from ..bridge.soft_targets import Ints as AnyInts
 from ..bridge.soft_targets import SoftTags
-from ..nn.biluo import biluo_constraints, biluo_tag, count_tags, span_to_tags, split_tag
+from ..nn.biluo import Position, biluo_constraints, biluo_tag, count_tags, span_to_tags, split_tag
 from .entities import Bools, Floats, Ints, find_doc_starts
 
 
@@ -24,7 +25,7 @@ def make_soft_tags(pairs: TagPairs, lengths: Sequence[int], labels: Sequence[str
     RETURNS: the soft targets of each doc, whose probabilities are float32.
     """
     counts = numpy.bincount(pairs.tokens, minlength=sum(lengths))
-    ends = numpy.cumsum(lengths)
+    ends = numpy.cumsum(lengths, dtype="int64")
     pair_ends = numpy.append(0, counts.cumsum())[ends]
     result, start = [], 0
     for end, length, pair_end in zip(ends.tolist(), lengths, pair_ends.tolist(), strict=True):
@@ -38,17 +39,110 @@ def make_soft_tags(pairs: TagPairs, lengths: Sequence[int], labels: Sequence[str
 def make_certain_tags(doc: Doc, weight: float = 1.0) -> SoftTags:
     """Make soft targets that give all probability to the entities of a doc.
 
-    doc: the doc.
+    doc: the doc. Whitespace at the start and the end of its entities has no effect.
     weight: the weight of the doc's loss, >= 0.
     RETURNS: the soft targets.
     """
     labels = sorted({entity.label_ for entity in doc.ents})
+    is_word = numpy.array([not token.is_space for token in doc], dtype=bool)
     tags = numpy.zeros(len(doc), dtype="int64")
     for entity in doc.ents:
-        tags[entity.start : entity.end] = span_to_tags(len(entity), labels.index(entity.label_))
-    before = numpy.append(0, tags[:-1])[: len(doc)]
-    ones = numpy.ones(len(doc), dtype="int64")
-    return _compress(labels, ones, before, tags, ones.astype("float64"), weight)
+        words = entity.start + is_word[entity.start : entity.end].nonzero()[0]
+        if len(words):
+            tags[words] = span_to_tags(len(words), labels.index(entity.label_))
+    tags = tags[is_word]
+    before = numpy.append(0, tags[:-1])[: len(tags)]
+    return _compress(labels, is_word.astype("int64"), before, tags, numpy.ones(len(tags)), weight)
+
+
+def leave_out_whitespace(targets: SoftTags, is_space: Bools) -> SoftTags | None:
+    """Return the distribution over the tag sequences of words, from one that may also tell the tags of whitespace.
+
+    No entity starts or ends in whitespace, so the tags of words decide those of whitespace.
+
+    targets: a distribution as a conditional random field has it: a token depends on the token before alone. The
+        average of several is none.
+    is_space: whether each token is whitespace. Shape `(n_tokens,)`.
+    RETURNS: the distribution, or None if an entity may start or end in whitespace.
+    """
+    is_read = is_space & (targets.counts > 0)
+    if not is_read.any():
+        return targets
+    tokens = numpy.repeat(numpy.arange(len(targets.counts)), targets.counts)
+    _, positions = split_tag(targets.tags[is_read[tokens]].astype("int64"))
+    if not numpy.isin(positions, (Position.O, Position.I)).all():
+        return None
+    counts = numpy.zeros(len(targets.counts), dtype="int64")
+    parts = [_TagPairs.empty()]
+    word, ends = None, targets.counts.cumsum(dtype="int64")
+    for token in (~is_space).nonzero()[0].tolist():
+        pairs = _TagPairs.read(targets, slice(int(ends[token] - targets.counts[token]), int(ends[token])))
+        if word is not None and is_read[word + 1 : token].any():
+            pairs = pairs.follow(parts[-1])
+        parts.append(pairs)
+        counts[token], word = len(pairs.tags), token
+    before, tags, probabilities = (numpy.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return _compress(targets.labels, counts, before, tags, probabilities, targets.weight)
+
+
+def add_whitespace(targets: SoftTags) -> SoftTags:
+    """Return a distribution over the tag sequences of words as one over those of all tokens.
+
+    targets: the distribution.
+    RETURNS: the distribution. The tags of words decide those of whitespace, as no entity starts or ends in it.
+    """
+    is_word = targets.counts > 0
+    if is_word.all():
+        return targets
+    # Whitespace has the pairs of the last word before it, with other tags; a last pair stands for the start of the doc.
+    n_tokens, n_pairs = len(is_word), len(targets.tags)
+    source = numpy.maximum.accumulate(numpy.where(is_word, numpy.arange(n_tokens), -1))
+    counts = numpy.append(targets.counts, 1)[source].astype("int64")
+    starts = numpy.append(targets.counts.cumsum(dtype="int64") - targets.counts, n_pairs)[source]
+    pairs = numpy.repeat(starts - counts.cumsum() + counts, counts) + numpy.arange(counts.sum())
+    tags, before = (numpy.append(array, 0)[pairs].astype("int64") for array in (targets.tags, targets.before))
+    tokens = numpy.repeat(numpy.arange(n_tokens), counts)
+    is_space = ~is_word[tokens]
+    before = numpy.where(is_space, tags, before)
+    before = numpy.where(numpy.append(False, ~is_word)[tokens], _get_whitespace_tags(before), before)
+    tags = numpy.where(is_space, _get_whitespace_tags(tags), tags)
+    return replace(
+        targets, counts=counts, before=before, tags=tags, probabilities=numpy.append(targets.probabilities, 1.0)[pairs]
+    )
+
+
+class _TagPairs(NamedTuple):
+    """The pairs of tags that end in one word."""
+
+    before: Ints
+    tags: Ints
+    probabilities: Floats
+
+    @classmethod
+    def empty(cls) -> _TagPairs:
+        return cls(numpy.zeros(0, dtype="int64"), numpy.zeros(0, dtype="int64"), numpy.zeros(0))
+
+    @classmethod
+    def read(cls, targets: SoftTags, pairs: slice) -> _TagPairs:
+        before, tags = (array[pairs].astype("int64") for array in (targets.before, targets.tags))
+        return cls(before, tags, targets.probabilities[pairs].astype("float64"))
+
+    def follow(self, last: _TagPairs) -> _TagPairs:
+        """Return the pairs with the tags of the last word, if the pairs have those of the whitespace after it."""
+        tags, inverse = numpy.unique(last.tags, return_inverse=True)
+        amounts = _add_up(last.probabilities, (len(tags),), inverse.reshape(-1))
+        joint = amounts[:, None] * (_get_whitespace_tags(tags)[:, None] == self.before)
+        total = joint.sum(0)
+        joint *= numpy.divide(self.probabilities, total, out=numpy.zeros(len(total)), where=total > 0)
+        first, second = joint.nonzero()
+        return _TagPairs(tags[first], self.tags[second], joint[first, second])
+
+
+def _get_whitespace_tags(tags: Ints) -> Ints:
+    """Return the tags of whitespace after tokens with certain tags: I inside an entity, otherwise O."""
+    labels, positions = split_tag(tags)
+    is_inside = (positions == Position.B) | (positions == Position.I)
+    return cast(Ints, numpy.where(is_inside, biluo_tag(labels, Position.I), 0))
 
 
 def average_soft_tags(targets: Sequence[SoftTags], weight: float = 1.0) -> SoftTags:
@@ -75,16 +169,15 @@ def average_soft_tags(targets: Sequence[SoftTags], weight: float = 1.0) -> SoftT
 
 
 def get_expected_agreement(targets: SoftTags, certain: SoftTags) -> float:
-    """Return the mean probability of the tags of certain entities, as a share from 0 to 1.
+    """Return the mean probability of the tags of words in certain entities, as a share from 0 to 1.
 
     targets: a distribution.
     certain: the entities, as `make_certain_tags` returns them for the same doc.
     """
     labels = sorted({*targets.labels, *certain.labels})
-    tokens = numpy.repeat(numpy.arange(len(targets.counts)), targets.counts)
-    expected = _relabel(certain.tags, certain.labels, labels)[tokens]
+    expected = numpy.repeat(_relabel(certain.tags, certain.labels, labels), targets.counts[targets.counts > 0])
     agrees = _relabel(targets.tags, targets.labels, labels) == expected
-    return float(targets.probabilities[agrees].sum() / max(len(targets.counts), 1))
+    return float(targets.probabilities[agrees].sum() / max(len(certain.tags), 1))
 
 
 def count_expected(
@@ -92,8 +185,8 @@ def count_expected(
 ) -> tuple[ExpectedCounts, Bools]:
     """Count how often distributions use each score of a conditional random field, on average.
 
-    targets: the distribution of each doc, or None.
-    lengths: number of tokens of each doc.
+    targets: the distribution of each doc, or None, with pairs for all tokens that the model reads.
+    lengths: number of tokens of each doc that the model reads.
     labels: the labels of the model.
     allowed: tags that tokens may have, or None for all. Shape `(n_tokens, n_tags)`.
     RETURNS: the counts, and whether each doc is counted. It is not if it has no distribution or one that the model
@@ -145,7 +238,8 @@ def _concatenate(
     columns: list[list[Ints]] = [[numpy.zeros(0, dtype="int64")] for _ in range(4)]
     probabilities = [numpy.zeros(0)]
     for doc, (target, start) in enumerate(zip(targets, starts.tolist(), strict=True)):
-        tokens = numpy.repeat(numpy.arange(len(target.counts)), target.counts) + start
+        counts = target.counts[target.counts > 0]
+        tokens = numpy.repeat(numpy.arange(len(counts)), counts) + start
         before, tags = (_relabel(array, target.labels, names) for array in (target.before, target.tags))
         for column, values in zip(columns, (tokens, before, tags, numpy.full(len(tokens), doc)), strict=True):
             column.append(values)

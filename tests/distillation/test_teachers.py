@@ -127,7 +127,8 @@ def test_recognisers_without_probabilities_teach_the_share_that_agrees(tmp_path:
         nlp.add_pipe("entity_ruler").add_patterns([{"label": label, "pattern": "Anna"}])
         nlp.to_disk(tmp_path / str(i))
     teachers = load_teachers([tmp_path / str(i) for i in range(3)], {"entity_ruler": "ner"})
-    doc = next(iter(teachers.annotate(RECORDS[:1])))
+    docs = iter(teachers.annotate(RECORDS[:1]))  # The doc is valid as long as its stream.
+    doc = next(docs)
     soft = get_soft_tags(doc, "entity_ruler")
     assert soft is not None
     n_first = int(soft.counts[0])

@@ -18,7 +18,7 @@ def test_confidences_are_off_by_default(nlp: Language, monkeypatch: pytest.Monke
     def fail(*args: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("spacy_bilstm.pipeline.ner.compute_span_probabilities", fail)
+    monkeypatch.setattr("spacy_bilstm.pipeline.ner_prediction.compute_span_probabilities", fail)
     assert not nlp(TEXTS[1]).spans
 
 

@@ -114,7 +114,7 @@ def test_incorrect_spans_become_tags_in_the_batch() -> None:
     predicted = Doc(VOCAB, words=["a", "b", "c", "d"])
     merged = Doc(VOCAB, words=["a", "b c", "d"])
     examples = [Example(merged, reference), Example(Doc(VOCAB), Doc(VOCAB)), Example(predicted, reference)]
-    found = read_incorrect_spans(examples, "no", {"A": 0, "B": 1}, [3, 0, 4])
+    found = read_incorrect_spans(examples, "no", {"A": 0, "B": 1}, numpy.ones(7, dtype=bool))
     assert [(row, tags.tolist()) for row, tags in found] == [
         (0, [1, 3]),
         (0, [8]),
