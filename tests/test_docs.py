@@ -24,11 +24,13 @@ import spacy_bilstm
 PROJECT = Path(__file__).parent.parent
 DOCS = PROJECT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+SLOW = ("runnable: slow", "runnable: ray")
 CONFIG = re.compile(r"^```ini\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]*)(#(?P<anchor>[^)]+))?\)")
 # Options that make a command fast, unless the page sets them itself.
 SHORT = {
     "train": {"--training.max_steps": "2", "--training.eval_frequency": "1"},
+    "bilstm sweep": {"--training.max_steps": "2", "--training.eval_frequency": "1"},
     "find-threshold": {"--n_trials": "2"},
 }
 
@@ -65,7 +67,8 @@ class Reader:
             Path(words[1]).mkdir()
             return
         assert words[:3] == ["python", "-m", "spacy"], f"the test cannot run this command: {line}"
-        for option, value in SHORT.get(words[3], {}).items():
+        command = " ".join(words[3:5]) if words[3] == "bilstm" else words[3]
+        for option, value in SHORT.get(command, {}).items():
             if option not in words:
                 words += [option, value]
         self.run_spacy(*words[3:])
@@ -87,15 +90,17 @@ def reader(
 @pytest.mark.parametrize("page", [page for page in PAGES if has_mark(page, "runnable")], ids=lambda page: page.stem)
 def test_the_blocks_of_a_page_run(page: Path, reader: Reader) -> None:
     for block in read_blocks(page):
-        if block.mark != "runnable: slow":
+        if block.mark not in SLOW:
             reader.follow(block)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if has_mark(page, "runnable: slow")], ids=lambda page: page.stem
+    "page", [page for page in PAGES if any(has_mark(page, mark) for mark in SLOW)], ids=lambda page: page.stem
 )
 def test_all_blocks_of_a_page_run_including_slow_ones(page: Path, reader: Reader) -> None:
+    if has_mark(page, "runnable: ray"):
+        pytest.importorskip("ray", reason="needs the extra 'ray'")
     for block in read_blocks(page):
         reader.follow(block)
 
