@@ -26,8 +26,7 @@ from typing import Any
 from thinc.api import Config
 
 from ..recipes import make_config
-from ..util.files import atomic_write
-from .results import OtherSettingsError, check_same, get_versions
+from .results import read_store, write_store
 
 PAGE = Path("docs/ablation.md")
 EMBED, ENCODE = "components.tok2vec.model.embed.", "components.tok2vec.model.encode."
@@ -118,32 +117,16 @@ def run_ablation(
     RETURNS: the scores of all trainings in the store with the same recipe and steps, by row and seed.
     RAISES: OtherSettingsError if the store holds results of other versions of the packages, or something else.
     """
-    stored = _read_store(store)
+    stored = read_store(store)
     results: dict[str, Runs] = stored.setdefault(f"{ablation.optimize}, {ablation.steps} steps", {})
     for seed in seeds:
         for row in rows:
             runs = results.setdefault(row, {})
             if str(seed) not in runs:
                 runs[str(seed)] = train_row(row, seed, ablation)
-                store.parent.mkdir(exist_ok=True)
-                with atomic_write(store) as draft:
-                    draft.write_text(json.dumps({"versions": get_versions(), **stored}, indent=1), encoding="utf8")
+                write_store(store, stored)
                 on_run(row, seed, results)
     return results
-
-
-def _read_store(store: Path) -> dict[str, Any]:
-    """Return the results in a store, without the versions of the packages, which must be the present ones."""
-    if not store.exists():
-        return {}
-    try:
-        stored = json.loads(store.read_text(encoding="utf8"))
-        versions = dict(stored.pop("versions", {}))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise OtherSettingsError(f"{store} does not hold results of an ablation. Move or delete it.") from error
-    if stored:
-        check_same(store, "versions", versions, get_versions())
-    return dict(stored)
 
 
 def train_row(row: str, seed: int, ablation: Ablation) -> dict[str, float]:

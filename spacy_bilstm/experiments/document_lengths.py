@@ -14,7 +14,6 @@ metrics/document-lengths-NAME.json after each training, and trainings stored the
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -23,7 +22,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import spacy
 from spacy.cli.init_config import init_config
@@ -35,7 +33,7 @@ from thinc.api import Config
 from ..recipes import make_config
 from ..training.pieces import split_doc
 from ..util.docbin import read_docs
-from ..util.files import atomic_write
+from .results import read_store, write_store
 
 GROUP_SIZE = 20
 CNN = "spaCy's default"
@@ -92,8 +90,9 @@ def compare_lengths(
     seeds: the seeds to train each row with.
     on_run: called after each training with its row, its seed and all results.
     RETURNS: the scores of all trainings in the store with the same recipe, pipeline and steps, by row, seed and form.
+    RAISES: OtherSettingsError if the store holds results of other versions of the packages, or something else.
     """
-    stored: dict[str, Any] = json.loads(store.read_text(encoding="utf8")) if store.exists() else {}
+    stored = read_store(store)
     title = f"{lengths.optimize}, {','.join(lengths.pipeline)}, {lengths.steps} steps ({lengths.cnn_steps} of {CNN})"
     results: dict[str, Runs] = stored.setdefault(title, {})
     for seed in seeds:
@@ -101,8 +100,7 @@ def compare_lengths(
             runs = results.setdefault(row, {})
             if str(seed) not in runs:
                 runs[str(seed)] = train_row(row, seed, lengths)
-                with atomic_write(store) as draft:
-                    draft.write_text(json.dumps(stored, indent=1), encoding="utf8")
+                write_store(store, stored)
                 on_run(row, seed, results)
     return results
 
@@ -238,7 +236,10 @@ def main() -> None:
 
     store = Path("metrics") / f"document-lengths-{given.name}.json"
     rows = given.row or [*MAX_SENTENCES, CNN]
-    print(make_table(compare_lengths(lengths, store, rows, given.seed or range(3), show)))
+    try:
+        print(make_table(compare_lengths(lengths, store, rows, given.seed or range(3), show)))
+    except ValueError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -74,10 +74,10 @@ def compare_prices(
     width: width of their input and output.
     n_docs: number of documents in the batch.
     max_length: largest length of a document in words. Lengths are drawn uniformly from 1 to this.
-    rounds: number of rounds. Each round runs every encoder once.
+    rounds: number of rounds. Each round runs every encoder once. Ctrl-C after the first round ends them.
     seed: seed of the arrays.
-    progress: whether to show a progress bar, if standard error is a terminal.
-    RETURNS: the prices in the order of the variants.
+    progress: whether to show a progress bar on a terminal.
+    RETURNS: the prices in the order of the variants, and the number of completed rounds among the settings.
     RAISES: ValueError if an encoder can't have this width.
     """
     documents = _make_documents(width, n_docs, max_length, seed)
@@ -87,7 +87,8 @@ def compare_prices(
     seconds = time_in_turns(_make_calls(models, documents), rounds, progress)
     n_words = sum(len(document) for document in documents)
     prices = [_make_price(variant, model, seconds, n_words) for variant, model in models.items()]
-    settings = {"width": width, "n_docs": n_docs, "max_length": max_length, "rounds": rounds}
+    n_completed = min(map(len, seconds.values()), default=rounds)
+    settings = {"width": width, "n_docs": n_docs, "max_length": max_length, "rounds": n_completed}
     return PriceComparison({**settings, "threads": torch.get_num_threads()}, prices)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -23,7 +24,7 @@ class Run:
 
     variant: the encoder.
     seed: the seed.
-    scores: scores from 0 to 1 by name.
+    scores: scores by name, from 0 to 1 except for perplexities.
     train_seconds: duration of the training steps.
     train_words_per_second, predict_words_per_second: speeds of the whole pipeline.
     parameters: number of the encoder's weights.
@@ -159,6 +160,38 @@ def _read_runs(path: Path, experiment: str, settings: dict[str, Any]) -> list[Ru
     if runs:
         check_same(path, "versions", versions_there, get_versions())
     return runs
+
+
+def read_store(path: Path) -> dict[str, Any]:
+    """Return the results in a file of `write_store`, or none if there is no file.
+
+    path: the file.
+    RETURNS: the results by name.
+    RAISES: OtherSettingsError if the file holds results of other versions of the packages, or something else.
+    """
+    if not path.exists():
+        return {}
+    try:
+        results = dict(srsly.read_json(path))
+        versions = dict(results.pop("versions", {}))
+    except (ValueError, TypeError) as error:
+        raise OtherSettingsError(
+            f"{path} does not hold results of an experiment. Write to another file or move this one."
+        ) from error
+    if results:
+        check_same(path, "versions", versions, get_versions())
+    return results
+
+
+def write_store(path: Path, results: Mapping[str, Any]) -> None:
+    """Write results as JSON, with the versions of the packages.
+
+    path: the file. Its folder is made if it is missing.
+    results: the results by name.
+    """
+    path.parent.mkdir(exist_ok=True)
+    with atomic_write(path) as draft:
+        draft.write_text(json.dumps({"versions": get_versions(), **results}, indent=1), encoding="utf8")
 
 
 def check_same(path: Path, kind: str, there: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from statistics import median
 from typing import TypeVar
 
-from tqdm import tqdm
+from ..benchmarks.rounds import interleave
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -17,18 +17,21 @@ def time_in_turns(
 ) -> dict[Key, list[float]]:
     """Time calls in turns, so a change in the machine's speed affects all equally.
 
-    calls: the calls by key.
-    rounds: number of rounds. Each round makes every call once, after a first round that only warms up.
-    progress: whether to show a progress bar, if standard error is a terminal.
-    RETURNS: the seconds of each call in each round, by key.
+    calls: the calls by key. Each is made once before the first round, to warm up.
+    rounds: number of rounds, >= 1. Each round makes every call once.
+    progress: whether to show a progress bar on a terminal.
+    RETURNS: the seconds of each call in each round, by key. After Ctrl-C, those of the completed rounds.
     """
-    seconds: dict[Key, list[float]] = {key: [] for key in calls}
-    for _ in tqdm(range(rounds + 1), unit="round", disable=None if progress else True, dynamic_ncols=True):
-        for key, call in calls.items():
-            start = time.perf_counter()
-            call()
-            seconds[key].append(time.perf_counter() - start)
-    return {key: values[1:] for key, values in seconds.items()}
+    for call in calls.values():
+        call()
+
+    def measure(key: Key, number: int) -> float:
+        start = time.perf_counter()
+        calls[key]()
+        return time.perf_counter() - start
+
+    seconds = interleave(list(calls), measure, rounds, progress)
+    return {key: [of_round[i] for of_round in seconds] for i, key in enumerate(calls)}
 
 
 def get_medians(calls: Mapping[Key, Callable[[], object]], rounds: int) -> dict[Key, float]:

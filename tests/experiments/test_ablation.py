@@ -56,8 +56,8 @@ def test_trainings_in_the_store_are_not_repeated(tmp_path: Path, monkeypatch: py
     [
         ('{"versions": {"spacy": "3.0.0"}, "efficiency, 1000 steps": {}}', "spacy: 3.0.0 there"),
         ('{"efficiency, 1000 steps": {}}', "results of other versions"),
-        ("[1]", "does not hold results of an ablation"),
-        ("x", "does not hold results of an ablation"),
+        ("[1]", "does not hold results of an experiment"),
+        ("x", "does not hold results of an experiment"),
     ],
     ids=["other", "unknown", "a list", "no JSON"],
 )

@@ -19,6 +19,7 @@ from spacy_bilstm.experiments.document_lengths import (
     make_table,
     score,
 )
+from spacy_bilstm.experiments.results import OtherSettingsError, get_versions
 from spacy_bilstm.recipes import make_config
 
 VOCAB = spacy.blank("en").vocab
@@ -69,7 +70,14 @@ def test_trainings_in_the_store_are_not_repeated(tmp_path: Path, monkeypatch: py
         )
     assert trained == [(CNN, 0), (CNN, 1)]
     assert results == {CNN: {"0": stored, "1": stored}}
-    assert list(json.loads((tmp_path / "x.json").read_text()).values()) == [results]
+    versions, *tables = json.loads((tmp_path / "x.json").read_text()).values()
+    assert (versions, tables) == (get_versions(), [results])
+
+
+def test_a_store_of_other_versions_is_not_continued(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"versions": {"spacy": "3.0.0"}, "efficiency": {}}')
+    with pytest.raises(OtherSettingsError, match=r"spacy: 3\.0\.0 there"):
+        compare_lengths(LENGTHS, tmp_path / "x.json", [CNN], [0])
 
 
 def test_the_table_has_a_row_for_each_form() -> None:

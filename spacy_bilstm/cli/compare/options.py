@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from wasabi import msg
@@ -29,6 +31,63 @@ Output = Annotated[
 ]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Plot to write, .svg or .png", dir_okay=False)]
 TablePath = Annotated[Path | None, typer.Option("--table", help="Markdown file to write the table to", dir_okay=False)]
+
+
+@dataclass(frozen=True)
+class Training:
+    """The values of the options that all comparisons by training have."""
+
+    cells: Cells = "rnn,gru,lstm"
+    directions: Directions = "1,2"
+    merges: Merges = "concat"
+    depths: Depths = "1"
+    cnn: Cnn = True
+    width: Width = 64
+    steps: Steps = 300
+    learn_rate: LearnRate = 0.003
+    seeds: Seeds = 3
+    threads: Threads = 1
+    output: Output = None
+    plot: Plot = None
+    table: TablePath = None
+
+    def parse_variants(self) -> list[Variant]:
+        """Parse the options that define the encoders. Print an error and exit if an encoder can't be built."""
+        return parse_variants(self.cells, self.directions, self.merges, self.depths, self.cnn, self.width)
+
+
+def with_training_options(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of `Training` after its own. Its first argument gets their values.
+
+    defaults: other defaults than those of `Training`.
+    RETURNS: the decorator.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        _, *own = signature(command, eval_str=True).parameters.values()
+        types = get_type_hints(Training, include_extras=True)
+        shared = [
+            Parameter(
+                field.name,
+                Parameter.KEYWORD_ONLY,
+                default=defaults.get(field.name, field.default),
+                annotation=types[field.name],
+            )
+            for field in fields(Training)
+        ]
+        parameters = [*(parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in own), *shared]
+
+        def run(**values: Any) -> None:
+            training = Training(**{field.name: values.pop(field.name) for field in fields(Training)})
+            command(training, **values)
+
+        # What typer reads.
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
 
 
 def parse_choices(text: str, option: str, choices: Sequence[str]) -> list[str]:

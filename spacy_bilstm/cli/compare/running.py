@@ -25,7 +25,7 @@ from ...experiments import (
 from ...util.files import atomic_write
 from ...util.plots import save_figure
 from ..exits import INTERRUPTED
-from .options import check_plot
+from .options import Training, check_plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,42 +41,31 @@ def show_questions(task: ProbeTask) -> None:
 
 
 def run_comparison(
-    task: Task,
-    variants: Sequence[Variant],
-    draw: Callable[[Comparison], Figure],
-    *,
-    width: int,
-    steps: int,
-    learn_rate: float,
-    seeds: int,
-    threads: int,
-    output: Path | None,
-    plot: Path | None,
-    table: Path | None,
+    task: Task, variants: Sequence[Variant], draw: Callable[[Comparison], Figure], training: Training
 ) -> None:
     """Train the encoders on the task, print the table and write the files.
 
     task, variants: what to compare.
     draw: draws the plot.
-    width, steps, learn_rate, seeds, threads, output, plot, table: the options' values.
+    training: the options' values.
     """
-    check_plot(plot)
-    torch.set_num_threads(threads)
+    check_plot(training.plot)
+    torch.set_num_threads(training.threads)
     try:
         comparison = compare(
             task,
             variants,
-            width=width,
-            steps=steps,
-            learn_rate=learn_rate,
-            seeds=range(seeds),
-            output=output,
+            width=training.width,
+            steps=training.steps,
+            learn_rate=training.learn_rate,
+            seeds=range(training.seeds),
+            output=training.output,
             progress=True,
             on_run=_show_run,
         )
     except OtherSettingsError as error:
         msg.fail("Nothing was trained.", str(error), exits=1)
-    _show_comparison(comparison, draw, plot, table)
+    _show_comparison(comparison, draw, training.plot, training.table)
 
 
 def _show_comparison(
@@ -84,6 +73,11 @@ def _show_comparison(
 ) -> None:
     if comparison.summaries:
         show_result(make_comparison_table(comparison), table, plot, lambda: draw(comparison))
+    show_end(comparison)
+
+
+def show_end(comparison: Comparison) -> None:
+    """Print the file of the results. If trainings are missing, say how to continue, and exit."""
     if comparison.output is not None:
         msg.good(f"Wrote {comparison.output}")
     if comparison.missing:
@@ -96,15 +90,20 @@ def _show_comparison(
 
 def show_result(table: Table, table_path: Path | None, plot_path: Path | None, draw: Callable[[], Figure]) -> None:
     """Print a table, and write the table and the plot if their paths are given."""
+    show_table(table, table_path)
+    if plot_path is not None:
+        save_figure(draw(), plot_path)
+        msg.good(f"Wrote {plot_path}")
+
+
+def show_table(table: Table, table_path: Path | None) -> None:
+    """Print a table, and write it if its path is given."""
     aligns = ("l", *"r" * (len(table.header) - 1))
     msg.table(list(table.rows), header=tuple(table.header), divider=True, aligns=aligns)
     if table_path is not None:
         with atomic_write(table_path) as draft:
             draft.write_text(table.to_markdown(), encoding="utf8")
         msg.good(f"Wrote {table_path}")
-    if plot_path is not None:
-        save_figure(draw(), plot_path)
-        msg.good(f"Wrote {plot_path}")
 
 
 def _show_run(run: Run) -> None:
