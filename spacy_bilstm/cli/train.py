@@ -28,6 +28,7 @@ def train(
     ],
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between two checkpoints", min=1)] = CHECKPOINT_STEPS,
     restart: Annotated[bool, typer.Option("--restart", help="Begin afresh, without the last checkpoint")] = False,
+    repeat: Annotated[bool, typer.Option("--repeat", help="Begin afresh if the training is complete")] = False,
     code: Annotated[
         Path | None, typer.Option("--code", "-c", help="Python file with registered functions to import", exists=True)
     ] = None,
@@ -55,6 +56,7 @@ def train(
                 output,
                 checkpoint_steps=checkpoint_steps,
                 restart=restart,
+                repeat=repeat,
                 use_gpu=gpu_id,
                 code=[] if code is None else [code],
                 stdout=sys.stdout,
@@ -70,5 +72,5 @@ def train(
     except (CheckpointError, CorpusChangedError) as error:
         msg.fail("Can't continue the training.", str(error), exits=1)
     if result.was_complete:
-        msg.good(f"The training in {output} is complete.", "To train again, add --restart.")
+        msg.good(f"The training in {output} is complete.", "To train again, add --repeat.")
     msg.info(f"Best score {result.best_score:.4f} after step {result.best_step} of {result.n_steps}")

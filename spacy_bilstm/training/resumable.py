@@ -74,6 +74,7 @@ def train_with_checkpoints(
     *,
     checkpoint_steps: int = CHECKPOINT_STEPS,
     restart: bool = False,
+    repeat: bool = False,
     use_gpu: int = -1,
     code: Sequence[Path] = (),
     stdout: IO[str] | None = None,
@@ -90,6 +91,7 @@ def train_with_checkpoints(
     output: the folder for `model-best`, `model-last` and `checkpoints`.
     checkpoint_steps: number of steps between two checkpoints, >= 1. The last two are kept until training is complete.
     restart: whether to begin afresh, without the checkpoints of an earlier call.
+    repeat: whether to begin afresh if an earlier call completed the training.
     use_gpu: ID of the GPU, or -1 for the CPU. Call `thinc.api.require_gpu` before.
     code: files of Python code that the config needs. Call `spacy.util.import_file` before.
     stdout, stderr: streams for the logger and for messages; None for none.
@@ -106,7 +108,7 @@ def train_with_checkpoints(
     inputs = describe_inputs(config.interpolate(), code)
     machine = describe_machine(use_gpu) | {"threads": torch.get_num_threads()}
     before = checkpoints.read_description()
-    if restart:
+    if restart or (repeat and checkpoints.read_completion() is not None):
         checkpoints.clear()
     completed = checkpoints.read_completion()
     state = None if completed else checkpoints.read()

@@ -35,10 +35,11 @@ def test_an_interrupted_training_continues(run: Callable[..., str], tmp_path: Pa
     toy_training.STOPS[:] = [3]
     assert "Run the same command again to continue" in run("--code", code, exit_code=130)
     assert "the content of" in run(exit_code=1)
-    printed = run("--code", code)
+    printed = run("--code", code, "--repeat")
     assert "Continuing after 2 steps" in printed
     assert "after step" in printed
     assert "is complete" in run("--code", code)
+    assert "Continuing" not in run("--code", code, "--repeat")
     assert srsly.read_json(tmp_path / "output" / "checkpoints" / "complete.json")["n_steps"] == 5
 
 

@@ -163,14 +163,15 @@ def test_the_last_two_checkpoints_are_kept(interrupted: Path) -> None:
     assert states == ["step-000000003.msgpack", "step-000000006.msgpack"]
 
 
-def test_a_complete_training_is_not_repeated_unless_restarted(corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["restart", "repeat"])
+def test_a_complete_training_is_not_repeated_unless_asked_for(option: str, corpus: Path, tmp_path: Path) -> None:
     config = make_our_config(corpus, max_steps=1)
     first = train_with_checkpoints(config, tmp_path)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["complete.json", "training.json"]
     before = (tmp_path / "model-best" / "meta.json").stat().st_mtime_ns
     assert train_with_checkpoints(config, tmp_path) == replace(first, was_complete=True)
     assert (tmp_path / "model-best" / "meta.json").stat().st_mtime_ns == before
-    assert train_with_checkpoints(config, tmp_path, restart=True) == first
+    assert train_with_checkpoints(config, tmp_path, **{option: True}) == first
     assert (tmp_path / "model-best" / "meta.json").stat().st_mtime_ns > before
 
 
