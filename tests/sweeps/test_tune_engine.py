@@ -7,6 +7,7 @@ the extra `ray`.
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,8 +84,7 @@ def start(corpus: Path, tmp_path: Path) -> Callable[[int], "subprocess.Popen[byt
     def begin(workers: int = 1) -> "subprocess.Popen[bytes]":
         arguments = [str(corpus), str(tmp_path / "sweep"), str(workers)]
         command = [sys.executable, toy_sweeps.__file__, *arguments]
-        environment = os.environ | {"PYTHONPATH": str(Path(toy_sweeps.__file__).parent)}
-        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+        return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
 
     return begin
 
@@ -123,7 +123,9 @@ def test_each_trial_is_a_normal_training(corpus: Path, whole: SweepResult, tmp_p
     for name in ("model-best", "model-last"):
         assert get_digests(tmp_path / "alone" / name) == get_digests(complete.directory / name)
     assert stopped.evaluations[-1].step < 8
-    rest = train_with_checkpoints(load_config(stopped.directory / "config.cfg", interpolate=False), stopped.directory)
+    shutil.copytree(stopped.directory, tmp_path / "stopped")
+    config = load_config(stopped.directory / "config.cfg", interpolate=False)
+    rest = train_with_checkpoints(config, tmp_path / "stopped")
     assert rest.resumed_at > 0
     assert rest.n_steps == 9
 
