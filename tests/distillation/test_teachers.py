@@ -121,6 +121,16 @@ def test_the_probabilities_of_several_teachers_are_averaged(teacher_paths: list[
         assert_allclose(outside[0], (outside[1] + outside[2]) / 2, atol=1e-5)
 
 
+def test_whitespace_has_no_soft_tags(teacher_paths: list[Path]) -> None:
+    """Though these teachers read it: the words decide its tags."""
+    records = [Record(0, "  Anna  sees\nthe red cat .\n"), Record(1, " "), Record(2, TEXTS[0])]
+    for doc in load(*teacher_paths).annotate(records):
+        soft = get_soft_tags(doc, "ner")
+        assert soft is not None
+        assert [count > 0 for count in soft.counts] == [not token.is_space for token in doc]
+        assert soft.probabilities.sum() == pytest.approx(sum(not token.is_space for token in doc))
+
+
 def test_recognisers_without_probabilities_teach_the_share_that_agrees(tmp_path: Path) -> None:
     for i, label in enumerate(("PER", "PER", "LOC")):
         nlp = spacy.blank("en")
