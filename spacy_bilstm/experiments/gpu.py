@@ -143,6 +143,7 @@ def measure_pipeline(device: Device, config: Config, corpus: Path, steps: int, r
         for _, batch in batches:
             of_batch: dict[str, float] = {}
             nlp.update(batch, sgd=settings["optimizer"], drop=settings["dropout"], losses=of_batch)
+            settings["optimizer"].step_schedules()
             losses.append(sum(float(of_batch[name]) for name in PIPES) / sum(map(len, batch)))
 
     device.reset_peaks()
