@@ -54,6 +54,14 @@ def add_textcat_ner(nlp: Language) -> None:
     nlp.add_pipe("bilstm_ner", name="ner", config={"model": crf, "threshold": 0.3})
 
 
+def add_ngrams(nlp: Language) -> None:
+    """Add a classifier that reads n-grams too, and whose encoder skips whitespace."""
+    embed = {"width": 12, "attrs": ["NORM", "SUFFIX"], "rows": [100, 50]}
+    model = {"@architectures": "spacy-bilstm.TextCat.v2", "exclusive_classes": False, "pooling": ["max", "mean"]}
+    model |= {"ngram_size": 2, "ngram_rows": 200, "tok2vec": make_tok2vec(embed, 12) | {"skip_whitespace": True}}
+    nlp.add_pipe("bilstm_textcat_multilabel", config={"model": model, "threshold": 0.4})
+
+
 def predict(nlp: Language) -> list[dict[str, Any]]:
     """Return all predictions for the texts, with rounded numbers."""
     return [
@@ -71,8 +79,12 @@ def predict(nlp: Language) -> list[dict[str, Any]]:
     ]
 
 
+PIPELINES = {"tagger_ner": add_tagger_ner, "textcat_ner": add_textcat_ner, "textcat_ngrams": add_ngrams}
+
+
 def main(folder: Path) -> None:
-    for name, add_components in {"tagger_ner": add_tagger_ner, "textcat_ner": add_textcat_ner}.items():
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, add_components in PIPELINES.items():
         fix_random_seed(0)
         nlp = spacy.blank("en")
         add_components(nlp)
