@@ -8,6 +8,8 @@ from inspect import isfunction
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import spacy_bilstm
 
@@ -27,6 +29,8 @@ LAYERS: dict[str, set[str]] = {
     "pipeline": {"architectures", "bridge", "nn"},
     "distillation": {"annotation", "bridge", "pipeline", "recipes", "training", "util"},
     "evaluation": {"pipeline", "util"},
+    "sweeps": {"training", "util"},
+    "publishing": {"evaluation", "util"},
     "benchmarks": {"training", "bridge", "util"},
     "experiments": {
         "annotation",
@@ -51,6 +55,8 @@ REGISTRIES = (
     "spacy_batchers",
     "spacy_readers",
     "spacy_callbacks",
+    "spacy_misc",
+    "spacy_tokenizers",
     "thinc_optimizers",
 )
 
@@ -103,3 +109,18 @@ def test_importing_the_package_does_not_import_torch() -> None:
 def test_the_commands_run_through_spacy_and_on_their_own(command: list[str]) -> None:
     result = subprocess.run([sys.executable, *command, "--help"], capture_output=True, text=True, check=True)
     assert "corpus" in result.stdout
+
+
+def test_the_oldest_versions_that_are_tested_are_those_that_are_allowed() -> None:
+    """`bash .ci/oldest` tests them."""
+    lines = (Path(__file__).parent.parent / "constraints-oldest.txt").read_text(encoding="utf8").splitlines()
+    tested = {line.partition("==")[0]: Version(line.partition("==")[2]) for line in lines if "==" in line}
+    bounds: dict[str, list[Version]] = {}
+    for text in distribution("spacy-bilstm").requires or []:
+        requirement = Requirement(text)
+        lower = [Version(part.version) for part in requirement.specifier if part.operator == ">="]
+        if requirement.marker is None or requirement.name in tested:
+            bounds.setdefault(requirement.name, []).extend(lower)
+    assert {name: max(versions) for name, versions in bounds.items()} == {
+        name: version for name, version in tested.items() if name != "click"
+    }
