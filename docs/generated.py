@@ -32,6 +32,8 @@ GROUPS = {
     "spacy_batchers": "@batchers",
     "spacy_readers": "@readers",
     "spacy_callbacks": "@callbacks",
+    "spacy_misc": "@misc",
+    "spacy_tokenizers": "@tokenizers",
     "thinc_optimizers": "@optimizers",
 }
 PIPES = ["tagger", "morphologizer", "ner", "textcat"]

@@ -41,6 +41,9 @@ def corpus(
         str | None,
         typer.Option(help="Group of doc.spans for all entities, for a spancat [sc if entities overlap]"),
     ] = None,
+    characters: Annotated[
+        bool, typer.Option("--characters", help="Make each character a token, such as a base of DNA")
+    ] = False,
     against: Annotated[
         Path | None, typer.Option(help="A .spacy file, such as the training corpus: count words not in it", exists=True)
     ] = None,
@@ -70,6 +73,7 @@ def corpus(
             sentences_per_doc=sentences_per_doc or None,
             ignore_labels=ignore_label or [],
             spans_key=spans_key,
+            characters=characters,
             against=against,
             progress=True,
         )

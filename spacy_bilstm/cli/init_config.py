@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from spacy.cli._util import COMMAND, string_to_list
@@ -17,8 +17,8 @@ from ..util.files import atomic_write
 
 STDOUT = Path("-")
 PIPELINE_HELP = (
-    "Comma-separated names of components, in any order, from: tagger, morphologizer, senter, parser, ner, textcat, "
-    "textcat_multilabel"
+    "Comma-separated names of components, in any order, from: tagger, morphologizer, trainable_lemmatizer, senter, "
+    "parser, ner, entity_linker, spancat, textcat, textcat_multilabel"
 )
 
 
@@ -37,6 +37,9 @@ def init_config(
     gpu: Annotated[bool, typer.Option("--gpu", "-G", help="Train on a GPU")] = False,
     vectors: Annotated[str | None, typer.Option(help="Package or path of a pipeline with static vectors")] = None,
     words: Annotated[int, typer.Option(help="Number of words that the pipeline is trained on", min=1)] = RECIPE_WORDS,
+    characters: Annotated[
+        bool, typer.Option("--characters", help="Make each character a token, such as a base of DNA")
+    ] = False,
     pretraining: Annotated[bool, typer.Option("--pretraining", help="Add the settings of spacy pretrain")] = False,
     force: Annotated[bool, typer.Option("--force", "-F", help="Overwrite the output file")] = False,
 ) -> None:
@@ -46,8 +49,9 @@ def init_config(
     """
     if output_path != STDOUT and output_path.exists() and not force:
         msg.fail(f"{output_path} already exists.", "To overwrite it, add --force or -F.", exits=1)
+    settings: dict[str, Any] = {"gpu": gpu, "vectors": vectors, "characters": characters, "n_words": words}
     try:
-        config = make_config(lang, string_to_list(pipeline), optimize, gpu=gpu, vectors=vectors, n_words=words)
+        config = make_config(lang, string_to_list(pipeline), optimize, **settings)
     except RecipeError as error:
         msg.fail("Can't generate the config.", str(error), exits=1)
     if pretraining:

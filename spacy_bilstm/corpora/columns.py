@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from spacy.language import Language
 
+from ..util.char_tokenizer import CharTokenizer
 from .blocks import Block, Row, find_width, split_blocks
 from .corpus_file import CorpusFile
 from .docs import AnnotatedText, find_spaces
@@ -50,14 +51,14 @@ def read_columns(file: CorpusFile, nlp: Language, scheme: Scheme | None) -> Iter
     """Read the sentences of a file in columns.
 
     file: the file, which records the problems.
-    nlp: not used; the file has its own tokens.
+    nlp: tells by its tokenizer whether the tokens are single characters. The file has its own tokens.
     scheme: the scheme of the tags; None detects it.
     RETURNS: the sentences, in order. Their spaces are those of the comment `# text`; without it, a space follows each
-        token.
+        token, or none if the tokens are single characters.
     """
     for sentence in file.track(read_tagged_sentences(file, scheme), "Convert"):
         if sentence.words:
-            yield _annotate(sentence, file)
+            yield _annotate(sentence, file, spaced=not isinstance(nlp.tokenizer, CharTokenizer))
 
 
 def read_tagged_sentences(file: CorpusFile, scheme: Scheme | None = None) -> list[TaggedSentence]:
@@ -90,15 +91,16 @@ def read_tagged_sentences(file: CorpusFile, scheme: Scheme | None = None) -> lis
     return [_read_block(block, tag_columns, scheme, int(numbered), file) for block in blocks]
 
 
-def _annotate(sentence: TaggedSentence, file: CorpusFile) -> AnnotatedText:
-    spaces = [True] * (len(sentence.words) - 1) + [False]
+def _annotate(sentence: TaggedSentence, file: CorpusFile, spaced: bool) -> AnnotatedText:
+    spaces = [spaced] * (len(sentence.words) - 1) + [False]
     text = sentence.comments.get("text")
     if text is not None:
         spaces_of_text = find_spaces(sentence.words, text)
         if spaces_of_text is None:
             file.warn(
                 sentence.start,
-                f"the words do not spell the '# text', '{text}'. The Doc has a space after each token but the last.",
+                f"the words do not spell the '# text', '{text}'. The Doc has {'a' if spaced else 'no'} space "
+                "after each token but the last.",
             )
         else:
             spaces = spaces_of_text

@@ -12,6 +12,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
+from ..util.char_tokenizer import CharTokenizer
 from ..util.docbin import read_docs
 from ..util.files import atomic_write, check_writable
 from .checks import check_docs
@@ -77,6 +78,7 @@ def convert(
     sentences_per_doc: int | None = None,
     ignore_labels: Collection[str] = (),
     spans_key: str | None = None,
+    characters: bool = False,
     against: str | Path | None = None,
     progress: bool = False,
 ) -> ConversionResult:
@@ -96,6 +98,8 @@ def convert(
     ignore_labels: entity labels to read as outside.
     spans_key: the group of `doc.spans` that all entities are written to, also those that overlap; None writes the group
         "sc" if entities overlap.
+    characters: whether each character is a token: texts of a JSONL file are split into them, and no space follows the
+        tokens of a file in columns. Otherwise, the tokenizer of the language splits texts.
     against: a .spacy file, such as the training corpus. The statistics then include the words that it does not have.
     progress: whether to show progress bars on stderr, if it is a terminal.
     RETURNS: the statistics, the warnings and the number of ignored entities.
@@ -115,6 +119,7 @@ def convert(
         sentences_per_doc=sentences_per_doc,
         ignore_labels=ignore_labels,
         spans_key=spans_key,
+        characters=characters,
         progress=progress,
     )
     with atomic_write(output_path) as draft:
@@ -132,6 +137,7 @@ def read_corpus(
     sentences_per_doc: int | None = None,
     ignore_labels: Collection[str] = (),
     spans_key: str | None = None,
+    characters: bool = False,
     progress: bool = False,
 ) -> AnnotatedCorpus:
     """Read an annotated corpus into Docs.
@@ -148,6 +154,8 @@ def read_corpus(
     ignore_labels: entity labels to read as outside.
     spans_key: the group of `doc.spans` that all entities are written to, also those that overlap; None writes the group
         "sc" if entities overlap.
+    characters: whether each character is a token: texts of a JSONL file are split into them, and no space follows the
+        tokens of a file in columns. Otherwise, the tokenizer of the language splits texts.
     progress: whether to show progress bars on stderr, if it is a terminal.
     RETURNS: the Docs, the warnings and the number of ignored entities.
     RAISES: CorpusReadError, with all problems, if the corpus can't be read or is empty; ValueError if there is no such
@@ -160,6 +168,8 @@ def read_corpus(
     if sentences_per_doc is not None and sentences_per_doc < 1:
         raise ValueError(f"A document can't have {sentences_per_doc} sentences. Use 1 or more.")
     nlp = _make_blank_pipeline(lang)
+    if characters:
+        nlp.tokenizer = CharTokenizer(nlp.vocab)
     problems = Problems()
     file = CorpusFile.read(path, problems, progress)
     if entities is None:

@@ -21,6 +21,7 @@ class CorpusStatistics:
     n_docs_with_missing_entities: number of docs with tokens that have no entity annotation.
     spans: number of spans of each label in each group of `doc.spans`.
     n_overlapping_spans: number of these that share a token with another span of their group.
+    longest_span: number of tokens of the longest of these.
     unseen_tokens, unseen_types: share of tokens and of distinct words that another corpus does not have, from 0 to 1;
         None without another corpus.
     """
@@ -35,6 +36,7 @@ class CorpusStatistics:
     n_docs_with_missing_entities: int
     spans: dict[str, dict[str, int]] = field(default_factory=dict)
     n_overlapping_spans: int = 0
+    longest_span: int = 0
     unseen_tokens: float | None = None
     unseen_types: float | None = None
 
@@ -50,7 +52,7 @@ class CorpusStatistics:
         for key, labels in self.spans.items():
             counts += [(f"Spans {label} in {key}", n) for label, n in labels.items()]
         if self.spans:
-            counts.append(("Overlapping spans", self.n_overlapping_spans))
+            counts += [("Overlapping spans", self.n_overlapping_spans), ("Longest span", self.longest_span)]
         counts += [(f"Category {label}", n) for label, n in self.categories.items()]
         shares = [("Unseen tokens", self.unseen_tokens), ("Unseen types", self.unseen_types)]
         return [
@@ -85,6 +87,7 @@ def count_corpus(docs: Sequence[Doc], seen_words: Collection[str] | None = None)
         categories=categories,
         n_docs_with_missing_entities=sum(any(token.ent_iob == 0 for token in doc) for doc in docs),
         spans=_count_spans(docs),
+        longest_span=max((len(span) for doc in docs for group in doc.spans.values() for span in group), default=0),
         n_overlapping_spans=sum(count_overlapping(group) for doc in docs for group in doc.spans.values()),
         unseen_tokens=None if unseen is None else sum(unseen.values()) / words.total(),
         unseen_types=None if unseen is None else len(unseen) / len(words),

@@ -181,7 +181,7 @@ class CategoryKnowledge:
 
 
 class StructureKnowledge:
-    """The annotation of a component without probabilities: a parser, a sentence recogniser or a span categorizer.
+    """The annotation of a component whose probabilities are not learned, such as a parser or a span categorizer.
 
     Of several teachers' annotation, the student learns the one that agrees most with the others, doc by doc.
 
@@ -235,6 +235,16 @@ def make_sentence_knowledge(name: str) -> StructureKnowledge:
     """Return the knowledge of sentence recognisers: the starts of sentences."""
     describe = lambda doc: {token.i for token in doc if token.is_sent_start}  # noqa: E731
     return StructureKnowledge(name, describe, lambda source, target: _copy_attrs(source, target, [SENT_START]))
+
+
+def make_lemma_knowledge(name: str, pipes: Sequence[Any]) -> StructureKnowledge:
+    """Return the knowledge of lemmatizers: lemmas. The student has the edit trees of the first."""
+
+    def copy(source: Doc, target: Doc) -> None:
+        for token, known in zip(target, source, strict=True):
+            token.lemma_ = known.lemma_
+
+    return StructureKnowledge(name, lambda doc: {(token.i, token.lemma_) for token in doc}, copy, pipes[0].label_data)
 
 
 def make_span_knowledge(name: str, pipes: Sequence[Any]) -> StructureKnowledge:

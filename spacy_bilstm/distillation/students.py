@@ -18,7 +18,6 @@ from .corpus import PARTS
 from .teachers import Takeover, TeacherComponent, TeacherError, Teachers
 
 READER = "spacy-bilstm.DistillationCorpus.v1"
-_NO_RECIPE = "the recipes have none; give a config that has one"
 _NOT_IN_CONFIG = "the config has no component of this name"
 # A gold corpus is small, and is learned in several passes, unless it is large.
 _GOLD_PASSES = 4
@@ -99,6 +98,8 @@ def make_student_config(
         config["components"][name] = (
             deepcopy(recipe[learned[name]]) if name in learned else {"source": teachers.names[0]}
         )
+        if learned.get(name) == "spancat":
+            config["components"][name] |= {key: first.get_pipe_config(name)[key] for key in ("spans_key", "suggester")}
     config["nlp"]["pipeline"] = ["tok2vec", *names]
     config["nlp"]["tokenizer"] = deepcopy(first.config["nlp"]["tokenizer"])
     config["initialize"]["before_init"] = {
@@ -190,7 +191,7 @@ def get_labels_path(annotations: Path, component: str) -> Path:
 
 def _check_learned(component: TeacherComponent, config: Config | None) -> TeacherComponent:
     if config is None:
-        return _leave_out(component, _NO_RECIPE) if component.kind == "spancat" else component
+        return component
     if not _has_component(config, component):
         return _leave_out(component, _NOT_IN_CONFIG)
     factory: str = config["components"].get(component.name, {}).get("factory", "")

@@ -15,6 +15,7 @@ import spacy
 from spacy.language import Language
 from spacy.pipeline import (
     DependencyParser,
+    EditTreeLemmatizer,
     EntityRecognizer,
     Morphologizer,
     SentenceRecognizer,
@@ -36,6 +37,7 @@ from .components import (
     Knowledge,
     MorphKnowledge,
     TagKnowledge,
+    make_lemma_knowledge,
     make_parser_knowledge,
     make_sentence_knowledge,
     make_span_knowledge,
@@ -51,6 +53,7 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (BiLSTMEntityRecognizer, "ner"),
     (EntityRecognizer, "ner"),
     (SentenceRecognizer, "senter"),
+    (EditTreeLemmatizer, "trainable_lemmatizer"),
     (Morphologizer, "morphologizer"),
     (Tagger, "tagger"),
     (MultiLabel_TextCategorizer, "textcat_multilabel"),
@@ -155,8 +158,9 @@ def load_teachers(names: Sequence[str | Path], roles: Mapping[str, str] | None =
     """Load the teachers and decide what becomes of each component.
 
     Taggers, morphologizers, text classifiers and `bilstm_ner` teach their probabilities. Parsers, sentence recognisers,
-    span categorizers and other entity recognisers teach their annotation. Components without a model are copied, such
-    as `attribute_ruler`, `lemmatizer` and `entity_ruler`. All other trained components are left out.
+    trained lemmatizers, span categorizers and other entity recognisers teach their annotation. Components without a
+    model are copied, such as `attribute_ruler`, `lemmatizer` and `entity_ruler`. All other trained components are left
+    out.
 
     names: names or paths of pipelines, at least one.
     roles: for components of classes that are not known, such as spacy-llm's, what to learn from their annotation:
@@ -219,6 +223,8 @@ def _make_knowledge(kind: str, name: str, pipes: Sequence[Any]) -> Knowledge:
         return make_parser_knowledge(name, pipes)
     if kind == "senter":
         return make_sentence_knowledge(name)
+    if kind == "trainable_lemmatizer":
+        return make_lemma_knowledge(name, pipes)
     if kind == "spancat":
         return make_span_knowledge(name, pipes)
     labels = unite_labels(pipe.labels for pipe in pipes) if _find_kind(pipes[0]) else None
@@ -246,8 +252,8 @@ def _check_same(names: Sequence[str], pipelines: Sequence[Language]) -> None:
 
 def _compare_labels(name: str, pipelines: Sequence[Language]) -> str:
     """Return a remark about labels that not all teachers have."""
-    labels = [set(getattr(nlp.get_pipe(name), "labels", ())) for nlp in pipelines]
-    partial = sorted(set.union(*labels) - set.intersection(*labels))
+    labels = [set(_list_labels(nlp.get_pipe(name))) for nlp in pipelines]
+    partial = sorted(labels[0].union(*labels) - labels[0].intersection(*labels))
     if not partial:
         return ""
     shown = ", ".join(partial[:5]) + (f" and {len(partial) - 5} more" if len(partial) > 5 else "")
@@ -258,8 +264,13 @@ def _share_strings(pipelines: Sequence[Language]) -> None:
     """Add the labels of all pipelines to the vocab of the first, in which the docs are written."""
     strings = pipelines[0].vocab.strings
     for _, pipe in chain.from_iterable(nlp.pipeline for nlp in pipelines):
-        for label in getattr(pipe, "labels", ()):
+        for label in _list_labels(pipe):
             strings.add(label)
+
+
+def _list_labels(pipe: Any) -> list[str]:
+    """Return the labels of a component, without the numbers of a lemmatizer's edit trees."""
+    return [] if isinstance(pipe, EditTreeLemmatizer) else list(getattr(pipe, "labels", ()))
 
 
 def _make_doc(nlp: Language, record: Record) -> Doc:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from spacy.language import Language
-from spacy.pipeline import TextCategorizer
+from spacy.pipeline import EntityLinker, TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.tokens import Span, Token
 from spacy.training import Example
@@ -205,6 +205,20 @@ def count_spans(example: Example, key: str) -> Count:
     predicted = example.predicted.spans.get(key, [])
     aligned = example.get_aligned_spans_x2y(predicted, allow_overlap=True)
     return count_sets(_describe_spans(aligned), _describe_spans(example.reference.spans[key]))
+
+
+def count_links(example: Example) -> Count:
+    """Count the identifiers in a knowledge base of predicted entities with the place of a gold entity, as spaCy does.
+
+    An incorrect identifier is a false positive and a false negative. "NIL" is not an identifier.
+    """
+    gold = {(ent.start_char, ent.end_char): ent.kb_id_ for ent in example.reference.ents}
+    links = [
+        (gold[place], ent.kb_id_) for ent in example.predicted.ents if (place := (ent.start_char, ent.end_char)) in gold
+    ]
+    n_correct = sum(one == other != EntityLinker.NIL for one, other in links)
+    n_gold, n_predicted = (sum(link[side] != EntityLinker.NIL for link in links) for side in (0, 1))
+    return Count(n_correct, n_predicted - n_correct, n_gold - n_correct)
 
 
 def count_arcs(example: Example, labeled: bool) -> Count:

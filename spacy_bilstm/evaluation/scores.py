@@ -20,6 +20,7 @@ from .outcomes import (
     Outcomes,
     TokenOutcomes,
     count_arcs,
+    count_links,
     count_sentences,
     count_spans,
     count_tokenization,
@@ -136,7 +137,18 @@ def _score_corpus(bootstrap: Bootstrap, corpus: PredictedCorpus, outcomes: Outco
         Score(name, bootstrap.resample(make_counts()).estimate(kind))
         for key, name, kind, make_counts in rows
         if corpus.scores.get(key) is not None
-    ]
+    ] + _score_links(bootstrap, corpus)
+
+
+def _score_links(bootstrap: Bootstrap, corpus: PredictedCorpus) -> list[Score]:
+    """Score the links of gold entities, which an entity linker scores itself, and of predicted entities."""
+    if corpus.scores.get("nel_micro_f") is None:
+        return []
+    counts = bootstrap.resample([count_links(example) for example in corpus.examples])
+    predicted = counts.estimate("f")
+    # The linker annotates copies of the docs with gold entities, so there are no counts for an interval.
+    result = [Score("Links F", Estimate(corpus.scores["nel_micro_f"]))]
+    return result if predicted.value is None else [*result, Score("Links F of predicted entities", predicted)]
 
 
 def _score_categories(bootstrap: Bootstrap, corpus: PredictedCorpus, docs: Sequence[CategoryOutcomes]) -> list[Score]:

@@ -72,6 +72,10 @@ AGREEMENT_TAGS = {
 """Agreement: the tags of its two questions."""
 
 
+CODON_PLACES = ("1", "2", "3")
+"""Reading frame: the places of a base in a codon."""
+
+
 @dataclass(frozen=True)
 class Sentence:
     """A sentence with one tagged word.
@@ -139,6 +143,22 @@ def agreement(rng: random.Random, tag: str, distance: int) -> Sentence:
     between = [_draw_fillers(rng, distance - 1) for _ in range(2)]
     words = [rng.choice(NUMBERS[first]), *between[0], verb, *between[1], rng.choice(NUMBERS[second])]
     return Sentence(tuple(words), distance, tag, (0, len(words) - 1))
+
+
+def reading_frame(rng: random.Random, tag: str, distance: int) -> Sentence:
+    """Make bases such as "CGTATGCTGCGT": the distance to the start ATG decides the tag of the last one.
+
+    rng: draws the bases before and after the start, which have no A.
+    tag: the place of the last base in its codon, of `CODON_PLACES`.
+    distance: the smallest distance from the first base of the start to the last base, >= 3. It is rounded up to the
+        place.
+    RETURNS: the bases. Their number tells nothing about the tag.
+    """
+    before = rng.choices("CGT", k=rng.randint(1, 6))
+    n_after = distance + (int(tag) - 1 - distance) % 3 - 2
+    bases = [*before, *"ATG", *rng.choices("CGT", k=n_after)]
+    start = len(before)
+    return Sentence(tuple(bases), len(bases) - 1, tag, (start, start + 1, start + 2))
 
 
 def make_sentences(make: MakeSentence, tags: Sequence[str], distance: int, n: int, seed: int | str) -> list[Sentence]:

@@ -50,29 +50,38 @@ def compare(
     settings = {**task.settings, **asdict(hyperparameters), "threads": torch.get_num_threads()}
     comparison = Comparison(task.name, settings, variants, seeds, task.chances, output)
     comparison.save()  # A file that can't be written is an error before the first training.
-    _train_missing(comparison, task, hyperparameters, progress, on_run)
+
+    def train_one(variant: Variant, seed: int, on_step: Callable[[], object]) -> Run:
+        return train(variant, task, hyperparameters, seed, on_step)
+
+    train_missing(comparison, hyperparameters.steps, train_one, progress, on_run)
     return comparison
 
 
-def _train_missing(
+def train_missing(
     comparison: Comparison,
-    task: Task,
-    hyperparameters: Hyperparameters,
+    steps: int,
+    train_one: Callable[[Variant, int, Callable[[], object]], Run],
     progress: bool,
     on_run: Callable[[Run], object] | None,
 ) -> None:
     """Add the missing runs to a comparison, until Ctrl-C.
 
+    comparison: the comparison.
+    steps: number of steps of each run, for the progress bar.
+    train_one: makes the run of a variant and a seed, and calls its last argument after each step.
+    progress, on_run: as for `compare`.
+
     All variants run with the first seed before any runs with the second: a comparison that stops early then has all of
     them, and a change in the machine's speed affects all equally.
     """
     missing = comparison.missing
-    total = len(missing) * hyperparameters.steps
+    total = len(missing) * steps
     with tqdm(total=total, unit="step", disable=None if progress else True, dynamic_ncols=True) as bar:
         try:
             for variant, seed in missing:
                 bar.set_description(f"{variant.name}, seed {seed}")
-                run = train(variant, task, hyperparameters, seed, bar.update)
+                run = train_one(variant, seed, bar.update)
                 comparison.add(run)
                 if on_run is not None:
                     on_run(run)

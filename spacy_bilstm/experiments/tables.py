@@ -52,6 +52,24 @@ def make_comparison_table(comparison: Comparison) -> Table:
     )
 
 
+def make_next_word_table(comparison: Comparison) -> Table:
+    """Make a table of the accuracy in per cent and the perplexity of language models at each distance.
+
+    comparison: the results of `compare_next_word`, with at least one run.
+    RETURNS: the table, two rows for each encoder that has runs.
+    """
+    summaries = comparison.summaries
+    names = [name.removeprefix("accuracy ") for name in summaries[0].scores if name.startswith("accuracy ")]
+    return Table(
+        ("encoder", "measure", *names),
+        [
+            (summary.variant.name, measure, *(show(summary.scores[f"{measure} {name}"]) for name in names))
+            for summary in summaries
+            for measure, show in (("accuracy", _per_cent), ("perplexity", _decimal))
+        ],
+    )
+
+
 def make_price_table(comparison: PriceComparison) -> Table:
     """Make a table of the speeds, of the times relative to one direction, and of the sizes.
 
@@ -78,6 +96,10 @@ def make_price_table(comparison: PriceComparison) -> Table:
 def _per_cent(score: Spread) -> str:
     spread = "" if score.sd is None else f" ± {100 * score.sd:.1f}"
     return f"{100 * score.mean:.1f}{spread}"
+
+
+def _decimal(score: Spread) -> str:
+    return f"{score.mean:.1f}" + ("" if score.sd is None else f" ± {score.sd:.1f}")
 
 
 def _count(number: float) -> str:

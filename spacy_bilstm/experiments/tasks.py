@@ -189,6 +189,19 @@ def make_merge_task(distance: int = 5) -> ProbeTask:
     return ProbeTask("merge", questions, {"distance": distance}, n_train=960)
 
 
+def make_reading_frame_task(distances: Sequence[int] = (6, 15, 30)) -> ProbeTask:
+    """Make a probe of whether an encoder can count, on sequences of single characters.
+
+    "CGTATGCTGCGT": the place of the last base in its codon, counted from the start ATG, is its tag, one of three.
+
+    distances: distances from the start to the last base, each >= 3. One training mixes them, and each is a test.
+    RETURNS: the task.
+    """
+    questions = _ask_at_distances(probes.reading_frame, probes.CODON_PLACES, distances)
+    settings = {"distances": ",".join(map(str, distances))}
+    return ProbeTask("reading-frame", questions, settings, n_train=960)
+
+
 def _ask_at_distances(make: MakeSentence, tags: Sequence[str], distances: Sequence[int]) -> dict[str, Question]:
     return {str(distance): Question(make, tags, distance) for distance in sorted(distances)}
 

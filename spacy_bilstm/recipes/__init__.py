@@ -1,7 +1,9 @@
 """Training configs: `make_config` builds a complete one from a recipe.
 
 `base.cfg` is the part that all recipes share. `efficiency.cfg` and `accuracy.cfg` are the recipes. `gpu.cfg` and
-`vectors.cfg` change any recipe for a GPU and for static vectors. `pretraining.cfg` adds the settings of pretraining.
+`vectors.cfg` change any recipe for a GPU and for static vectors, `entity_linker.cfg` and `trainable_lemmatizer.cfg` for
+these components, and `characters.cfg` for sequences of single characters. `pretraining.cfg` adds the settings of
+pretraining.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from thinc.api import Config
 from .scale import RECIPE_WORDS, scale_settings
 
 RECIPES = Path(__file__).parent
+# Components that need changes to a recipe, in files of their names.
+CHANGED_BY = ("trainable_lemmatizer", "entity_linker")
 
 
 class Recipe(str, Enum):
@@ -42,16 +46,19 @@ def make_config(
     *,
     gpu: bool = False,
     vectors: str | None = None,
+    characters: bool = False,
     n_words: int = RECIPE_WORDS,
 ) -> Config:
     """Make a complete training config for a pipeline whose components share one recurrent encoder.
 
     lang: language code, such as `"en"`; also another ISO 639 code of a language that spaCy supports.
-    pipeline: names of the components, in any order, from `tagger`, `morphologizer`, `senter`, `parser`, `ner`,
-        `textcat` and `textcat_multilabel`. The shared `tok2vec` is always added.
+    pipeline: names of the components, in any order, from `tagger`, `morphologizer`, `trainable_lemmatizer`, `senter`,
+        `parser`, `ner`, `entity_linker`, `spancat`, `textcat` and `textcat_multilabel`. The shared `tok2vec` is always
+        added, and a `sentencizer` before an `entity_linker` without `senter` and `parser`.
     optimize: the recipe: `"efficiency"` for a small and fast pipeline, or `"accuracy"` for a more accurate, slower one.
     gpu: whether to train on a GPU.
     vectors: path or package name of a pipeline with static vectors to include, or None.
+    characters: whether each character is a token, such as a base of DNA.
     n_words: number of words to train on, >= 1. `scale_settings` says which settings grow with it.
     RETURNS: the config, with all defaults filled in, so it does not need `spacy init fill-config`. Its variables, such
         as `${paths.train}`, are not interpolated.
@@ -59,12 +66,15 @@ def make_config(
         component to train, and a path or package without vectors.
     """
     layers = [_find_recipe(optimize), *(["gpu"] if gpu else []), *(["vectors"] if vectors else [])]
+    layers += [*(name for name in CHANGED_BY if name in pipeline), *(["characters"] if characters else [])]
     config = _read("base")
     for layer in layers:
         _override(config, _read(layer))
     config["nlp"]["lang"] = _find_language(lang)
     config["nlp"]["pipeline"] = _select(pipeline, config["nlp"]["pipeline"])
     config["components"] = {name: config["components"][name] for name in config["nlp"]["pipeline"]}
+    if "entity_linker" in pipeline:
+        _add_sentences(config)
     if vectors:
         _check_vectors(vectors)
         config["paths"]["vectors"] = vectors
@@ -134,6 +144,18 @@ def _select(wanted: Sequence[str], ordered: Sequence[str]) -> list[str]:
     if not set(wanted) - {"tok2vec"}:
         raise RecipeError(f"The pipeline has no component to train. {available}")
     return [name for name in ordered if name == "tok2vec" or name in wanted]
+
+
+def _add_sentences(config: Config) -> None:
+    """Make a component find sentences in training too: an entity linker reads the sentence of each entity."""
+    pipeline = config["nlp"]["pipeline"]
+    learned = [name for name in ("parser", "senter") if name in pipeline]
+    if not learned:
+        pipeline.insert(1, "sentencizer")
+        config["components"] = {"sentencizer": {"factory": "sentencizer"}, **config["components"]}
+        # Rules learn nothing, so their score would only dilute the others.
+        config["training"]["score_weights"] = dict.fromkeys(("sents_f", "sents_p", "sents_r"))
+    config["training"]["annotating_components"] = ["tok2vec", learned[0]] if learned else ["sentencizer"]
 
 
 def _check_vectors(vectors: str) -> None:

@@ -136,3 +136,26 @@ def test_price_writes_json_and_plot(tmp_path: Path) -> None:
 )
 def test_invalid_options_are_errors_before_any_training(args: list[str], message: str) -> None:
     assert message in join_lines(run(*args, exit_code=1).output)
+
+
+def test_reading_frame_trains_on_single_characters(tmp_path: Path) -> None:
+    result = run("reading-frame", *SMALL, "--distances", 6, "--cells", "gru", "--directions", 1, "--no-cnn")
+    assert "chance 33.3 %" in result.output
+    assert "GRU" in result.output
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_next_word_writes_json_and_table(tmp_path: Path, raw: bool) -> None:
+    (tmp_path / "raw.txt").write_text("one two three four\n" * 30)
+    text = ["--text", tmp_path / "raw.txt", "--distances", "1,2"] if raw else ["--distances", "4"]
+    files = ["--output", tmp_path / "out.json", "--table", tmp_path / "out.md"]
+    result = run("next-word", *SMALL, *text, "--cells", "gru,lstm", *files)
+    assert get_runs(tmp_path / "out.json") == [("GRU", 0), ("LSTM", 0)]
+    assert "| LSTM | perplexity |" in (tmp_path / "out.md").read_text(encoding="utf8")
+    assert "Wrote" in result.output
+
+
+def test_next_word_needs_long_enough_texts(tmp_path: Path) -> None:
+    (tmp_path / "raw.txt").write_text("one two three four\n" * 30)
+    result = run("next-word", *SMALL, "--text", tmp_path / "raw.txt", exit_code=1)
+    assert "has no text of more than 50 words" in join_lines(result.output)

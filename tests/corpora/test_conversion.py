@@ -191,6 +191,7 @@ def test_overlapping_entities_are_in_a_group_of_spans_in_the_file_that_is_writte
     assert [get_spans(other) for other in others] == [[]] * len(others)
     rows = dict(result.to_rows())
     assert (rows["Spans LOC in sc"], rows["Spans ORG in sc"], rows["Overlapping spans"]) == ("1", "1", "2")
+    assert rows["Longest span"] == "3"
     messages = [warning.message for warning in result.warnings]
     assert messages[-1].startswith("2 entities overlap others, the first ones in the text of line 1. doc.spans['sc']")
 
@@ -270,6 +271,20 @@ def test_spans_have_identifiers_in_a_knowledge_base(tmp_path: Path) -> None:
     assert [(ent.label_, ent.kb_id_) for ent in doc.ents] == [("PER", "Q7"), ("LOC", "")]
     assert [span.kb_id_ for span in doc.spans["sc"]] == ["Q7", ""]
     assert [token.ent_iob_ for token in doc] == ["B", "O", "B", "O"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("in.jsonl", '{"text": "CATG", "spans": [[1, 4, "START"]]}'),
+        ("in.tsv", "C\tO\nA\tB-START\nT\tI-START\nG\tI-START\n"),
+    ],
+)
+def test_each_character_is_a_token_on_request(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    (doc,) = read_corpus(tmp_path / name, lang="xx", characters=True).docs
+    assert (doc.text, [token.text for token in doc]) == ("CATG", ["C", "A", "T", "G"])
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("ATG", "START")]
 
 
 def write_groups(path: Path, marks: str) -> Path:

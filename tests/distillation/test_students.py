@@ -1,11 +1,13 @@
 """Students: their configs, and what they take over with a config of their own."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
 import srsly
 from spacy.training import Example
+from spacy.util import registry
 from toy_spans import make_docs as make_span_docs
 
 from spacy_bilstm.annotation import Record
@@ -25,6 +27,16 @@ def test_a_students_config_has_the_teachers_components(teachers: Teachers, teach
     assert config["components"]["ner"] == make_config("en", ["ner"])["components"]["ner"]
     assert config["components"]["attribute_ruler"] == {"source": str(teacher_paths[0])}
     assert config["training"]["frozen_components"] == ["attribute_ruler"]
+
+
+def test_a_fast_student_has_its_teachers_tokenizer_with_a_larger_cache(teachers: Teachers) -> None:
+    config = make_student_config(teachers, plan_student(teachers, None), "fast")
+    nlp: Any = spacy.blank("en", config={"nlp": {key: config["nlp"][key] for key in ("tokenizer", "after_creation")}})
+    before_init = dict(config["initialize"]["before_init"])
+    registry.get("callbacks", before_init.pop("@callbacks"))(**before_init)(nlp)
+    teacher: Any = teachers.pipelines[0].tokenizer
+    assert nlp.tokenizer.rules == teacher.rules
+    assert nlp.tokenizer.max_cache_size == 200_000 > teacher.max_cache_size
 
 
 def test_components_keep_their_names_and_their_order(tmp_path: Path) -> None:
@@ -126,7 +138,8 @@ def test_spans_and_lemmas_are_learned_from_annotation_with_the_teachers_group_an
     write_labels(teachers, plan, tmp_path)
     labels = srsly.read_json(get_labels_path(tmp_path, "trainable_lemmatizer"))
     assert len(labels["trees"]) >= len(labels["labels"]) > 1
-    doc = next(teachers.annotate([Record(id="1", text="We liked boats .")]))
+    annotated = teachers.annotate([Record(id="1", text="We liked boats .")])
+    doc = next(annotated)
     expected = nlp("We liked boats .")
     assert [token.lemma_ for token in doc] == [token.lemma_ for token in expected]
     assert [(span.start, span.end) for span in doc.spans["mine"]] == [

@@ -58,7 +58,7 @@ def test_what_becomes_of_each_component_is_decided(tmp_path: Path) -> None:
         "ner": ("ner", Takeover.hard),
         "spancat": ("spancat", Takeover.hard),
         "textcat": ("textcat", Takeover.soft),
-        "trainable_lemmatizer": ("", Takeover.left_out),
+        "trainable_lemmatizer": ("trainable_lemmatizer", Takeover.hard),
         "sentencizer": ("", Takeover.copied),
         "entity_ruler": ("", Takeover.copied),
         "bilstm_ner": ("ner", Takeover.soft),

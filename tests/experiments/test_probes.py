@@ -78,3 +78,15 @@ def test_the_seed_determines_the_sentences(name: str) -> None:
     make, tags, _ = PROBES[name]
     assert probes.make_sentences(make, tags, 20, 8, seed=1) == probes.make_sentences(make, tags, 20, 8, seed=1)
     assert probes.make_sentences(make, tags, 20, 8, seed=1) != probes.make_sentences(make, tags, 20, 8, seed=2)
+
+
+@given(st.sampled_from(probes.CODON_PLACES), seeds, st.integers(3, 100))
+def test_the_distance_to_the_start_decides_the_place_in_the_codon(tag: str, seed: int, distance: int) -> None:
+    sentence = probes.reading_frame(random.Random(seed), tag, distance)
+    text = "".join(sentence.words)
+    assert text.count("A") == 1
+    start = text.index("ATG")
+    assert sentence.deciding == (start, start + 1, start + 2)
+    assert sentence.position == len(text) - 1
+    assert (sentence.position - start) % 3 + 1 == int(sentence.tag) == int(tag)
+    assert distance <= sentence.position - start < distance + 3

@@ -18,7 +18,8 @@ from toy_vectors import write_vectors
 
 from spacy_bilstm.recipes import RECIPES, Recipe, RecipeError, add_pretraining, make_config
 
-PIPES = ["tagger", "morphologizer", "senter", "parser", "ner", "textcat", "textcat_multilabel"]
+PIPES = ["tagger", "morphologizer", "trainable_lemmatizer", "senter", "parser", "ner", "entity_linker", "spancat"]
+PIPES += ["textcat", "textcat_multilabel"]
 LANGUAGES = sorted(module.name for module in pkgutil.iter_modules(spacy.lang.__path__) if module.ispkg)
 NAMES = [recipe.value for recipe in Recipe]
 
@@ -77,8 +78,10 @@ def test_fill_config_changes_nothing_and_every_component_listens_to_the_tok2vec(
 )
 def test_components_can_be_named_in_any_order(pipeline: list[str]) -> None:
     config = make_config("xx", pipeline)
-    assert config["nlp"]["pipeline"] == ["tok2vec", *(pipe for pipe in PIPES if pipe in pipeline)]
-    assert list(config["components"]) == config["nlp"]["pipeline"]
+    with_sentences = {"senter", "parser"} & set(pipeline) or "entity_linker" not in pipeline
+    first = ["tok2vec"] if with_sentences else ["tok2vec", "sentencizer"]
+    assert config["nlp"]["pipeline"] == [*first, *(pipe for pipe in PIPES if pipe in pipeline)]
+    assert sorted(config["components"]) == sorted(config["nlp"]["pipeline"])
 
 
 @pytest.mark.parametrize("optimize", NAMES)
@@ -142,3 +145,11 @@ def test_the_paths_of_raw_text_and_pretrained_weights_can_be_set() -> None:
     config = add_pretraining(make_config("en", ["ner"]), "raw.jsonl", "model2.bin").interpolate()
     assert config["corpora"]["pretrain"]["path"] == "raw.jsonl"
     assert config["initialize"]["init_tok2vec"] == "model2.bin"
+
+
+@pytest.mark.parametrize("optimize", NAMES)
+def test_a_config_for_characters_splits_texts_into_them_and_reads_nothing_else(optimize: str) -> None:
+    nlp = load_model_from_config(make_config("xx", ["ner"], optimize, characters=True))
+    assert [token.text for token in nlp.make_doc("ACG")] == ["A", "C", "G"]
+    embed = nlp.config["components"]["tok2vec"]["model"]["embed"]
+    assert (embed["attrs"], embed["rows"], embed["char_encoder"]) == (["ORTH"], [1000], None)
