@@ -76,8 +76,7 @@ def build_textcat_v2(
     dropout: float = 0.5,
     ngram_size: int = 0,
     ngram_rows: int = 131072,
-    ngram_dropout: float = 0.0,
-    ngram_scale: float = 1.0,
+    ngram_scale: float = 3.0,
     nO: int | None = None,
 ) -> DocScoresModel:
     """Classify docs by their pooled token vectors and, optionally, by their n-grams; replaces
@@ -96,8 +95,7 @@ def build_textcat_v2(
         count as words.
     ngram_rows: number of rows of the table of weights that n-grams are hashed to, from 1 to
         16,777,216.
-    ngram_dropout: probability of dropping an n-gram in training, 0 <= rate < 1.
-    ngram_scale: factor of the scores of n-grams, > 0. They learn faster with a larger one.
+    ngram_scale: factor of the scores of n-grams, > 0. They learn faster with a larger one, compared with the encoder.
     nO: number of classes; if None, the number of labels when the model is initialised.
     RETURNS: the model, from docs to scores of shape `(n_docs, nO)`, with the references `tok2vec`, `pooled`,
         `output_layer` and, if it reads n-grams, `ngram_layer`. Its attribute `resize_output` is a function that adds
@@ -105,10 +103,9 @@ def build_textcat_v2(
     RAISES: ValueError for an unknown pooling, no pooling, or a number that is outside its range or too large.
     """
     check_whole_numbers("a text classifier", ngram_size=ngram_size, ngram_rows=ngram_rows)
-    check_numbers("a text classifier", dropout=dropout, ngram_dropout=ngram_dropout, ngram_scale=ngram_scale)
-    for name, rate in (("dropout", dropout), ("ngram_dropout", ngram_dropout)):
-        if not 0.0 <= rate < 1.0:
-            raise ValueError(f"{name} is a rate. Set it to at least 0 and below 1, not {rate}.")
+    check_numbers("a text classifier", dropout=dropout, ngram_scale=ngram_scale)
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout is a rate. Set it to at least 0 and below 1, not {dropout}.")
     if not 0.0 < ngram_scale < math.inf:
         raise ValueError(f"ngram_scale is {ngram_scale}. Set it to a factor above 0.")
     if not 0 <= ngram_size <= _MAX_NGRAM_SIZE:
@@ -124,7 +121,7 @@ def build_textcat_v2(
     ngram_layer = None
     if ngram_size:
         check_number_of_weights("A text classifier", ngram_rows * (nO or 1), f"ngram_rows = {ngram_rows} and nO = {nO}")
-        ngram_layer = ngram_scores(nO, ngram_size, ngram_rows, ngram_dropout, ngram_scale)
+        ngram_layer = ngram_scores(nO, ngram_size, ngram_rows, ngram_scale)
         scores = add(scores, ngram_layer)
     model: DocScoresModel = chain(scores, softmax_scores() if exclusive_classes else Logistic())
     if nO is not None:

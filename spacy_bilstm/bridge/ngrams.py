@@ -21,9 +21,7 @@ _NGRAM_SEED = 3
 _BOUNDARY = 0x9E3779B97F4A7C15
 
 
-def ngram_scores(
-    nO: int | None, ngram_size: int, rows: int, dropout: float = 0.0, scale: float = 1.0
-) -> DocScoresModel:
+def ngram_scores(nO: int | None, ngram_size: int, rows: int, scale: float = 1.0) -> DocScoresModel:
     """Score the classes of docs with a weight for each n-gram and class.
 
     The scores of a doc are the sums of the weights of its n-grams, divided by the square root of their number. An
@@ -33,7 +31,6 @@ def ngram_scores(
     nO: number of classes, or None until the model is initialised.
     ngram_size: number of words in the longest n-grams, >= 1.
     rows: number of rows of the table of weights that n-grams are hashed to, >= 1.
-    dropout: probability of dropping an n-gram in training, 0 <= rate < 1.
     scale: factor of the sums, > 0. The weights learn at a rate that does not depend on it, so the scores learn faster
         with a larger one.
     RETURNS: the layer, from docs to scores of shape `(n_docs, nO)`.
@@ -44,7 +41,7 @@ def ngram_scores(
         init=init,
         params={"W": None, "b": None},
         dims={"nO": nO, "rows": rows},
-        attrs={"ngram_size": ngram_size, "dropout": dropout, "scale": scale},
+        attrs={"ngram_size": ngram_size, "scale": scale},
     )
 
 
@@ -67,7 +64,7 @@ def forward(model: DocScoresModel, docs: list[Doc], is_train: bool) -> tuple[Flo
 
     model: the layer.
     docs: the docs.
-    is_train: whether to drop n-grams.
+    is_train: has no effect.
     RETURNS: the scores, shape `(n_docs, nO)`, and a callback that adds the gradients of the weights.
     """
     ops = model.ops
@@ -77,15 +74,10 @@ def forward(model: DocScoresModel, docs: list[Doc], is_train: bool) -> tuple[Flo
     lengths: Any = ops.xp.asarray(n_ngrams, dtype="int32")
     factors: Any = model.attrs["scale"] / numpy.sqrt(numpy.maximum(n_ngrams, 1))
     factors = ops.xp.asarray(factors, dtype="float32")[:, None]
-    rate = model.attrs["dropout"] if is_train else 0.0
-    mask: Any = ops.get_dropout_mask((len(found), 1), rate) if rate else None
-    weights = W[rows] if mask is None else W[rows] * mask
-    scores: Any = ops.reduce_sum(weights, lengths) * factors + model.get_param("b")
+    scores: Any = ops.reduce_sum(W[rows], lengths) * factors + model.get_param("b")
 
     def backprop(d_scores: Floats2d) -> list[Doc]:
         d_weights: Any = ops.backprop_reduce_sum(d_scores * factors, lengths)
-        if mask is not None:
-            d_weights *= mask
         dW = ops.alloc2f(*W.shape)
         ops.scatter_add(dW, rows, d_weights)
         model.inc_grad("W", dW)
@@ -137,7 +129,7 @@ def add_classes(model: DocScoresModel, nO: int) -> DocScoresModel:
     RETURNS: the new layer.
     """
     attrs = model.attrs
-    new = ngram_scores(nO, attrs["ngram_size"], model.get_dim("rows"), attrs["dropout"], attrs["scale"])
+    new = ngram_scores(nO, attrs["ngram_size"], model.get_dim("rows"), attrs["scale"])
     new.initialize()
     n_old = model.get_dim("nO")
     W: Any = new.get_param("W")
