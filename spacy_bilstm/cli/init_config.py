@@ -32,7 +32,7 @@ def init_config(
     lang: Annotated[str, typer.Option("--lang", "-l", help="Language code, such as en")] = "en",
     pipeline: Annotated[str, typer.Option("--pipeline", "-p", help=PIPELINE_HELP)] = "tagger,parser,ner",
     optimize: Annotated[
-        Recipe, typer.Option("--optimize", "-o", help="Optimize for speed and size, or for accuracy")
+        Recipe, typer.Option("--optimize", "-o", help="Optimize for speed and size, for accuracy, or most for speed")
     ] = Recipe.efficiency,
     gpu: Annotated[bool, typer.Option("--gpu", "-G", help="Train on a GPU")] = False,
     vectors: Annotated[str | None, typer.Option(help="Package or path of a pipeline with static vectors")] = None,

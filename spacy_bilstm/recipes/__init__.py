@@ -1,9 +1,9 @@
 """Training configs: `make_config` builds a complete one from a recipe.
 
-`base.cfg` is the part that all recipes share. `efficiency.cfg` and `accuracy.cfg` are the recipes. `gpu.cfg` and
-`vectors.cfg` change any recipe for a GPU and for static vectors, `entity_linker.cfg` and `trainable_lemmatizer.cfg` for
-these components, and `characters.cfg` for sequences of single characters. `pretraining.cfg` adds the settings of
-pretraining.
+`base.cfg` is the part that all recipes share. `efficiency.cfg`, `accuracy.cfg` and `fast.cfg` are the recipes.
+`gpu.cfg` and `vectors.cfg` change any recipe for a GPU and for static vectors, `entity_linker.cfg` and
+`trainable_lemmatizer.cfg` for these components, and `characters.cfg` for sequences of single characters.
+`pretraining.cfg` adds the settings of pretraining.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Recipe(str, Enum):
 
     efficiency = "efficiency"
     accuracy = "accuracy"
+    fast = "fast"
 
 
 class RecipeError(ValueError):
@@ -55,7 +56,8 @@ def make_config(
     pipeline: names of the components, in any order, from `tagger`, `morphologizer`, `trainable_lemmatizer`, `senter`,
         `parser`, `ner`, `entity_linker`, `spancat`, `textcat` and `textcat_multilabel`. The shared `tok2vec` is always
         added, and a `sentencizer` before an `entity_linker` without `senter` and `parser`.
-    optimize: the recipe: `"efficiency"` for a small and fast pipeline, or `"accuracy"` for a more accurate, slower one.
+    optimize: the recipe: `"efficiency"` for a small and fast pipeline, `"accuracy"` for a more accurate, slower one, or
+        `"fast"` for a faster, less accurate one, which is made to be the student of a distillation.
     gpu: whether to train on a GPU.
     vectors: path or package name of a pipeline with static vectors to include, or None.
     characters: whether each character is a token, such as a base of DNA.

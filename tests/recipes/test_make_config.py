@@ -105,6 +105,18 @@ def test_accuracy_sets_every_setting_of_efficiency() -> None:
     assert accuracy.merge(efficiency).merge(accuracy) == accuracy
 
 
+def test_fast_is_efficiency_with_a_narrower_layer_and_a_larger_cache_of_the_tokenizer() -> None:
+    fast, efficiency = (make_config("en", PIPES, name) for name in ("fast", "efficiency"))
+    assert fast["nlp"].pop("after_creation") == {
+        "@callbacks": "spacy-bilstm.enlarge_tokenizer_cache.v1",
+        "max_size": 200_000,
+    }
+    assert efficiency["nlp"].pop("after_creation") is None
+    widths = [config["components"]["tok2vec"]["model"]["encode"].pop("width") for config in (fast, efficiency)]
+    assert widths[0] < widths[1]
+    assert fast == efficiency
+
+
 def test_efficiency_has_one_recurrent_layer() -> None:
     assert make_config("en", ["ner"])["components"]["tok2vec"]["model"]["encode"]["depth"] == 1
 
@@ -121,7 +133,7 @@ def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_unknown_recipe_is_an_error_that_names_all_recipes() -> None:
-    with pytest.raises(RecipeError, match=r"'gpu'.*efficiency, accuracy"):
+    with pytest.raises(RecipeError, match=r"'gpu'.*efficiency, accuracy, fast"):
         make_config("en", ["tagger"], "gpu")
 
 
