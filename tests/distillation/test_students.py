@@ -39,16 +39,6 @@ def test_a_fast_student_has_its_teachers_tokenizer_with_a_larger_cache(teachers:
     assert nlp.tokenizer.max_cache_size == 200_000 > teacher.max_cache_size
 
 
-def test_a_fast_student_has_its_teachers_tokenizer_with_a_larger_cache(teachers: Teachers) -> None:
-    config = make_student_config(teachers, plan_student(teachers, None), "fast")
-    nlp: Any = spacy.blank("en", config={"nlp": {key: config["nlp"][key] for key in ("tokenizer", "after_creation")}})
-    before_init = dict(config["initialize"]["before_init"])
-    registry.get("callbacks", before_init.pop("@callbacks"))(**before_init)(nlp)
-    teacher: Any = teachers.pipelines[0].tokenizer
-    assert nlp.tokenizer.rules == teacher.rules
-    assert nlp.tokenizer.max_cache_size == 200_000 > teacher.max_cache_size
-
-
 def test_components_keep_their_names_and_their_order(tmp_path: Path) -> None:
     nlp = spacy.blank("de")
     for factory, name in (("ner", "places"), ("entity_ruler", "names"), ("bilstm_ner", "people"), ("tagger", "tags")):
