@@ -1,5 +1,6 @@
 """A small sweep: its config and its space. Also a program that runs it in a process of its own, which tests kill."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -37,4 +38,6 @@ def run(corpus: Path, directory: Path, workers: int = 1, n_trials: int = N_TRIAL
 
 
 if __name__ == "__main__":
+    # Processes that a shell starts in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
