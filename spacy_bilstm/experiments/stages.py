@@ -17,6 +17,7 @@ import torch
 from spacy.language import Language
 
 from ..benchmarks.texts import read_texts
+from ..distillation.components import run_pipe
 from .tables import Table
 
 TOKENIZER, ALL, RATIO = "tokenizer", "all", "speed, relative to the first"
@@ -60,7 +61,7 @@ def _time_pipeline(nlp: Language, texts: Sequence[str]) -> dict[str, float]:
         n_tokens += sum(map(len, docs))
         for name, pipe in nlp.pipeline:
             before = process_time()
-            docs = list(pipe.pipe(docs, batch_size=len(docs)))
+            docs = run_pipe(pipe, docs)
             times[name] += process_time() - before
     times[ALL] = sum(times.values())
     return {stage: seconds / max(n_tokens, 1) for stage, seconds in times.items()}
