@@ -77,6 +77,13 @@ def test_the_defaults_are_those_of_spacys_init_config(tmp_path: Path, run_spacy:
     assert ours["nlp"]["lang"] == stock["nlp"]["lang"]
 
 
+def test_more_words_train_for_longer(run_spacy: Run) -> None:
+    printed = run_spacy("bilstm", "init-config", "-", "-p", "tagger", "-o", "fast", "--words", "5000000").output
+    config = load_config_from_str(printed)
+    assert config["training"]["max_steps"] == 10_000
+    assert config["nlp"]["after_creation"]["max_size"] == 200_000
+
+
 def test_an_existing_file_is_overwritten_only_with_force(tmp_path: Path, run_spacy: Run) -> None:
     path = tmp_path / "config.cfg"
     path.write_text("mine")
