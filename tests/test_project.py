@@ -104,7 +104,9 @@ def test_fill_config_changes_no_config(path: Path, tmp_path: Path) -> None:
     assert Config().from_disk(path, interpolate=False) == Config().from_disk(tmp_path / "filled.cfg", interpolate=False)
 
 
-@pytest.mark.parametrize(("name", "pipeline"), [("ner", ["ner"]), ("ud", ["tagger", "morphologizer", "ner"])])
+@pytest.mark.parametrize(
+    ("name", "pipeline"), [("ner", ["ner"]), ("ud", ["tagger", "morphologizer", "ner"]), ("textcat", ["textcat"])]
+)
 def test_the_configs_of_real_corpora_are_those_of_init_config(name: str, pipeline: list[str]) -> None:
     made = make_config("en", pipeline)
     assert Config().from_disk(PROJECT / "configs" / f"{name}.cfg", interpolate=False) == made
@@ -160,6 +162,20 @@ def test_the_workflow_trains_evaluates_and_repeats_only_what_changed(
     source = project / "spacy_bilstm" / "nn" / "recurrent_encoder.py"
     source.write_text(source.read_text(encoding="utf8") + "\n", encoding="utf8")
     assert check_rerun(project, commands["train"])
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_the_workflow_of_text_classification_trains_on_its_sample(
+    project: Path, run_spacy: Callable[..., Result]
+) -> None:
+    shorten(project, 2)
+    (line,) = load_commands(project, seed=7)["textcat"]["script"]
+    words = shlex.split(line)
+    for command in ("convert", "train", "evaluate", "report"):
+        run_spacy("project", "run", command, project, *words[words.index("--vars.corpus") :])
+    assert 0 <= srsly.read_json(project / "metrics" / "sample_textcat_7.json")["cats_macro_f"] <= 1
+    nlp = spacy.load(project / "training" / "sample_textcat_7" / "model-best")
+    assert nlp("When do you open?").cats.keys() == {"COMPLAINT", "ORDER", "QUESTION"}
 
 
 @pytest.mark.slow
