@@ -22,7 +22,7 @@ import toy_sweeps
 from spacy.util import load_config
 from toy_training import get_digests, write_corpus
 
-from spacy_bilstm.sweeps import Evaluation, SweepResult, Trial
+from spacy_bilstm.sweeps import Evaluation, SweepResult, Trial, parse_space, run_sweep
 from spacy_bilstm.sweeps.tune_engine import TrialSettings, make_scheduler
 from spacy_bilstm.training.resumable import train_with_checkpoints
 
@@ -217,14 +217,9 @@ def test_two_workers_train_every_trial(corpus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_trials_that_fail_or_diverge_do_not_end_the_sweep(corpus: Path, tmp_path: Path) -> None:
-    from spacy_bilstm.sweeps import parse_space, run_sweep
-
-    sizes = {"training.batcher.batcher.size": {"choice": [40, -1]}}
-    space = parse_space({toy_sweeps.LEARN_RATE: {"choice": [0.001, 1e30]}} | sizes)
+def test_trials_that_diverge_do_not_end_the_sweep(corpus: Path, tmp_path: Path) -> None:
+    space = parse_space({toy_sweeps.LEARN_RATE: {"choice": [0.001, 1e38]}})
     config = toy_sweeps.make_sweep_config(corpus, max_steps=4)
-    result = run_sweep(config, space, tmp_path / "sweep", n_trials=8, workers=2, seed=1, grace_steps=4)
-    states = {trial.state for trial in result.trials}
-    assert "complete" in states
-    assert states - {"complete"}
-    assert all(trial.error for trial in result.trials if trial.state in ("failed", "diverged"))
+    result = run_sweep(config, space, tmp_path / "sweep", n_trials=4, workers=2, grace_steps=4)
+    states = {trial.values[toy_sweeps.LEARN_RATE]: trial.state for trial in result.trials}
+    assert states == {0.001: "complete", 1e38: "diverged"}
