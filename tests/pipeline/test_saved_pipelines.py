@@ -92,5 +92,5 @@ def test_the_pipeline_is_saved_with_the_same_weights_and_settings(
     before, after = get_files(path), get_files(tmp_path)
     assert before.keys() == after.keys()
     names = [file for file in before if Path(file).name == name]
-    assert len(names) >= 2
+    assert names
     assert [file for file in names if read(before[file]) != read(after[file])] == []
