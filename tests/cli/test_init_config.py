@@ -117,6 +117,7 @@ def test_an_error_names_the_bad_value_and_the_valid_ones(
 
 
 def test_the_help_names_every_component(run_spacy: Run) -> None:
-    assert Config().from_disk(RECIPES / "base.cfg", interpolate=False)["nlp"]["pipeline"] == ["tok2vec", *PIPES]
+    _, *names = Config().from_disk(RECIPES / "base.cfg", interpolate=False)["nlp"]["pipeline"]
+    assert set(PIPES) < set(names)
     words = " ".join(run_spacy("bilstm", "init-config", "--help").output.split())
-    assert ", ".join(PIPES) in words
+    assert ", ".join(names) in words
