@@ -21,7 +21,7 @@ from thinc.api import Config
 from typer.cli import get_docs_for_click
 
 from spacy_bilstm.cli import app
-from spacy_bilstm.recipes import RECIPES, make_config
+from spacy_bilstm.recipes import make_config, read_changes
 
 PLACEHOLDER = re.compile(r"^<!-- generated: (.+) -->$", flags=re.MULTILINE)
 ENTRY = re.compile(r"^(\w+(?:, \w+)*): ", flags=re.MULTILINE)
@@ -80,7 +80,7 @@ def describe_commands() -> str:
 
 def compare_recipes(*names: str) -> str:
     """Return a table of the settings of recipes."""
-    settings = [_flatten(Config().from_disk(RECIPES / f"{name}.cfg", interpolate=False)) for name in names]
+    settings = [_flatten(read_changes(name)) for name in names]
     keys = sorted({key for recipe in settings for key in recipe}, key=lambda key: (key.startswith("training"), key))
     rows = [[f"`{key}`", *(_code(recipe[key]) if key in recipe else "" for recipe in settings)] for key in keys]
     return _table(["", *(f"`{name}`" for name in names)], rows)

@@ -11,6 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.corpus import walk_corpus
+from spacy.vocab import Vocab
 
 from ..bridge.soft_targets import forget_soft_targets
 from ..util.docbin import StoredDocs
@@ -96,7 +97,7 @@ class DistillationCorpus:
                         if not self.soft_targets:
                             forget_soft_targets(doc)
                         n_docs += 1
-                        yield Example(_copy_words(doc), doc)
+                        yield Example(copy_words(doc, nlp.vocab), doc)
             if not n_docs:
                 raise ValueError(f"{self.path} has no words to train on. Use more texts, or a smaller `held_out`.")
 
@@ -107,7 +108,7 @@ class DistillationCorpus:
             n_docs = 0
             for doc in _read_mixed(paths, nlp):
                 n_docs += 1
-                yield Example(_copy_words(doc) if doc.has_unknown_spaces else nlp.make_doc(doc.text), doc)
+                yield Example(copy_words(doc, nlp.vocab) if doc.has_unknown_spaces else nlp.make_doc(doc.text), doc)
             if not n_docs:
                 raise ValueError(f"{gold} has no words. Give a gold corpus in .spacy format.")
 
@@ -123,8 +124,13 @@ def _read_mixed(paths: Sequence[Path], nlp: Language) -> Iterator[Doc]:
             yield doc
 
 
-def _copy_words(doc: Doc) -> Doc:
-    return Doc(doc.vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
+def copy_words(doc: Doc, vocab: Vocab) -> Doc:
+    """Return a doc with the words and spaces of another, and no annotation.
+
+    doc: the other doc.
+    vocab: the vocab of the new doc.
+    """
+    return Doc(vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
 
 
 def is_held_out(text: str, share: float) -> bool:

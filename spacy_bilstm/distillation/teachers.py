@@ -44,6 +44,7 @@ from .components import (
     run_pipe,
     unite_labels,
 )
+from .corpus import copy_words
 
 ROLES = ("ner", "textcat", "textcat_multilabel")
 """What a component of any class can be taught as: `roles` of `load_teachers`."""
@@ -125,8 +126,8 @@ class Teachers:
     def _annotate_batch(self, records: Sequence[Record]) -> list[Doc]:
         first = self.pipelines[0]
         made = [_make_doc(first, record) for record in records]
-        known = [self._run(nlp, [_copy_tokens(doc, nlp) for doc in made]) for nlp in self.pipelines]
-        docs = [_copy_tokens(doc, first) for doc in made]
+        known = [self._run(nlp, [copy_words(doc, nlp.vocab) for doc in made]) for nlp in self.pipelines]
+        docs = [copy_words(doc, first.vocab) for doc in made]
         for name, knowledge in self.knowledge.items():
             for i, doc in enumerate(docs):
                 knowledge.write(doc, [of_teacher[name][i] for of_teacher in known])
@@ -277,8 +278,3 @@ def _make_doc(nlp: Language, record: Record) -> Doc:
     if record.doc is not None and record.doc.has_unknown_spaces:
         return record.doc
     return nlp.make_doc(record.text)
-
-
-def _copy_tokens(doc: Doc, nlp: Language) -> Doc:
-    words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
-    return Doc(nlp.vocab, words=words, spaces=spaces)

@@ -39,8 +39,8 @@ from ..distillation import distill
 from ..recipes import add_pretraining, make_config
 from ..util.docbin import read_docs
 from ..util.files import atomic_write, replace_directory
+from ..util.machine import get_versions
 from .learning_curves import PERCENTS, SCORES, VARIANTS, Run, Variant, check_all_same, get_results, read_result, write
-from .results import get_versions
 
 
 @dataclass(frozen=True)

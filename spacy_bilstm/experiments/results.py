@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -13,9 +12,8 @@ from typing import Any
 import srsly
 
 from ..util.files import atomic_write
+from ..util.machine import get_versions
 from .variants import Variant
-
-_PACKAGES = ("spacy-bilstm", "spacy", "thinc", "torch")
 
 
 @dataclass(frozen=True)
@@ -213,11 +211,6 @@ def check_same(path: Path, kind: str, there: Mapping[str, Any], now: Mapping[str
             f"{path} holds results of other {kind} ({'; '.join(differences)}). Use the same {kind} to continue it, "
             "or write to another file."
         )
-
-
-def get_versions() -> dict[str, str]:
-    """Return the versions of the packages that results depend on, by name."""
-    return {name: version(name) for name in _PACKAGES}
 
 
 def _read_run(item: dict[str, Any]) -> Run:

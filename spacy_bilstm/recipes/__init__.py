@@ -1,7 +1,7 @@
 """Training configs: `make_config` builds a complete one from a recipe.
 
-`base.cfg` is the part that all recipes share. `efficiency.cfg`, `accuracy.cfg` and `fast.cfg` are the recipes.
-`gpu.cfg` and `vectors.cfg` change any recipe for a GPU and for static vectors, `entity_linker.cfg` and
+`base.cfg` is the part that all recipes share. `efficiency.cfg` and `accuracy.cfg` are recipes; `fast.cfg` is what the
+recipe `fast` changes of `efficiency`. `gpu.cfg` and `vectors.cfg` change any recipe for a GPU and for static vectors, `entity_linker.cfg` and
 `trainable_lemmatizer.cfg` for these components, and `characters.cfg` for sequences of single characters.
 `pretraining.cfg` adds the settings of pretraining.
 """
@@ -11,8 +11,6 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Sequence
 from enum import Enum
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,8 @@ from .scale import RECIPE_WORDS, scale_settings
 RECIPES = Path(__file__).parent
 # Components that need changes to a recipe, in files of their names.
 CHANGED_BY = ("trainable_lemmatizer", "entity_linker")
+# Recipes whose file has only what they change of another recipe.
+_CHANGES_OF = {"fast": "efficiency"}
 
 
 class Recipe(str, Enum):
@@ -69,9 +69,9 @@ def make_config(
     """
     layers = [_find_recipe(optimize), *(["gpu"] if gpu else []), *(["vectors"] if vectors else [])]
     layers += [*(name for name in CHANGED_BY if name in pipeline), *(["characters"] if characters else [])]
-    config = _read("base")
+    config = read_changes("base")
     for layer in layers:
-        _override(config, _read(layer))
+        _override(config, read_changes(layer))
     config["nlp"]["lang"] = _find_language(lang)
     config["nlp"]["pipeline"] = _select(pipeline, config["nlp"]["pipeline"])
     config["components"] = {name: config["components"][name] for name in config["nlp"]["pipeline"]}
@@ -81,8 +81,7 @@ def make_config(
         _check_vectors(vectors)
         config["paths"]["vectors"] = vectors
     for name, value in scale_settings(config, n_words).items():
-        *sections, key = name.split(".")
-        reduce(getitem, sections, config)[key] = value
+        util.set_dot_to_object(config, name, value)
     return _fill(config)
 
 
@@ -99,14 +98,24 @@ def add_pretraining(config: Config, raw_text: str | None = None, weights: str | 
     RETURNS: the config.
     """
     config = config.copy()
-    _override(config, _read("pretraining"))
+    _override(config, read_changes("pretraining"))
     config["paths"]["raw_text"] = raw_text
     config["paths"]["init_tok2vec"] = weights
     return config
 
 
-def _read(name: str) -> Config:
-    return Config().from_disk(RECIPES / f"{name}.cfg", interpolate=False)
+def read_changes(name: str) -> Config:
+    """Return the settings of a recipe, or of another file of this package.
+
+    name: the name of the recipe or of the file.
+    RETURNS: its settings, not interpolated. A recipe that changes another one has those of both.
+    """
+    changes = Config().from_disk(RECIPES / f"{name}.cfg", interpolate=False)
+    if name not in _CHANGES_OF:
+        return changes
+    config = read_changes(_CHANGES_OF[name])
+    _override(config, changes)
+    return config
 
 
 def _override(config: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from spacy_bilstm.experiments import ablation
 from spacy_bilstm.experiments.ablation import ROWS, Ablation, change_config, make_table, run_ablation, write_table
-from spacy_bilstm.experiments.results import OtherSettingsError, get_versions
+from spacy_bilstm.experiments.results import OtherSettingsError
 from spacy_bilstm.recipes import make_config
+from spacy_bilstm.util.machine import get_versions
 
 EWT = Ablation("train.spacy", "dev.spacy")
 

@@ -19,8 +19,9 @@ from spacy_bilstm.experiments.document_lengths import (
     make_table,
     score,
 )
-from spacy_bilstm.experiments.results import OtherSettingsError, get_versions
+from spacy_bilstm.experiments.results import OtherSettingsError
 from spacy_bilstm.recipes import make_config
+from spacy_bilstm.util.machine import get_versions
 
 VOCAB = spacy.blank("en").vocab
 LENGTHS = Lengths("train.spacy", "dev.spacy", ["tagger", "senter", "parser"], steps=7, cnn_steps=9)

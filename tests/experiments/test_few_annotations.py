@@ -11,7 +11,8 @@ from toy_corpus import make_docs
 
 from spacy_bilstm.experiments.few_annotations import Experiment, main, run, select_part, select_texts
 from spacy_bilstm.experiments.learning_curves import VARIANTS, Run
-from spacy_bilstm.experiments.results import OtherSettingsError, get_versions
+from spacy_bilstm.experiments.results import OtherSettingsError
+from spacy_bilstm.util.machine import get_versions
 
 VOCAB = spacy.blank("en").vocab
 
