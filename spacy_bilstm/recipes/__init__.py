@@ -1,9 +1,9 @@
 """Training configs: `make_config` builds a complete one from a recipe.
 
 `base.cfg` is the part that all recipes share. `efficiency.cfg` and `accuracy.cfg` are recipes; `fast.cfg` is what the
-recipe `fast` changes of `efficiency`. `gpu.cfg` and `vectors.cfg` change any recipe for a GPU and for static vectors, `entity_linker.cfg` and
-`trainable_lemmatizer.cfg` for these components, and `characters.cfg` for sequences of single characters.
-`pretraining.cfg` adds the settings of pretraining.
+recipe `fast` changes of `efficiency`. `gpu.cfg` and `vectors.cfg` change any recipe for a GPU and for static vectors,
+`entity_linker.cfg` and `trainable_lemmatizer.cfg` for these components, and `characters.cfg` for sequences of single
+characters. `pretraining.cfg` adds the settings of pretraining.
 """
 
 from __future__ import annotations
