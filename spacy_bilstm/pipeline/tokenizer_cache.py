@@ -17,7 +17,7 @@ def make_tokenizer_cache_v1(max_size: int = 200_000) -> Callable[[Language], Lan
     10,000 strings and splits all others each time. The tokens stay the same. Tokenizers of other classes, such as those
     for Chinese and Japanese, are left as they are.
 
-    max_size: number of strings to keep, >= 1. Each takes about 100 bytes.
+    max_size: number of strings to keep, >= 1. Each takes about 320 bytes.
     RETURNS: the callback.
     RAISES: ValueError for a size below 1.
     """

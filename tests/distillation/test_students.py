@@ -29,8 +29,8 @@ def test_a_students_config_has_the_teachers_components(teachers: Teachers, teach
     assert config["training"]["frozen_components"] == ["attribute_ruler"]
 
 
-def test_a_fast_student_has_its_teachers_tokenizer_with_a_larger_cache(teachers: Teachers) -> None:
-    config = make_student_config(teachers, plan_student(teachers, None), "fast")
+def test_a_student_has_its_teachers_tokenizer_with_a_larger_cache(teachers: Teachers) -> None:
+    config = make_student_config(teachers, plan_student(teachers, None))
     nlp: Any = spacy.blank("en", config={"nlp": {key: config["nlp"][key] for key in ("tokenizer", "after_creation")}})
     before_init = dict(config["initialize"]["before_init"])
     registry.get("callbacks", before_init.pop("@callbacks"))(**before_init)(nlp)
