@@ -57,8 +57,8 @@ class Trial:
 
     @property
     def best(self) -> Evaluation | None:
-        """The best evaluation, which `model-best` is of."""
-        return max(self.evaluations, key=lambda one: (one.score, -one.step), default=None)
+        """The best evaluation, which `model-best` is of: if scores are equal, the later one, as in spaCy's loop."""
+        return max(self.evaluations, key=lambda one: (one.score, one.step), default=None)
 
     @property
     def is_done(self) -> bool:

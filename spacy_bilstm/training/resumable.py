@@ -232,7 +232,8 @@ class _Training:
         finally:
             finalize_logger()
         self._save(is_best=False)
-        best = max(self._evaluations, key=lambda one: (one["score"], -one["step"]))
+        # If scores are equal, spaCy's loop takes the later step.
+        best = max(self._evaluations, key=lambda one: (one["score"], one["step"]))
         n_steps, score, step = self._batches.step + 1, float(best["score"]), int(best["step"])
         summary: dict[str, Any] = {"n_steps": n_steps, "best_score": score, "best_step": step}
         self._checkpoints.complete(summary)

@@ -291,6 +291,8 @@ def test_gradients_of_torch_modules_that_are_not_finite_are_an_error() -> None:
         pipe.finish_update(sgd)
 
 
+# thinc's softmax warns of infinite scores.
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning:thinc")
 @pytest.mark.parametrize("name", [NER, "bilstm_tagger", TEXTCAT])
 @pytest.mark.parametrize("value", [NAN, INFINITY])
 def test_scores_that_are_not_finite_are_an_error_that_names_component_and_weights(name: str, value: float) -> None:

@@ -105,6 +105,15 @@ def test_results_have_a_line_for_each_trial(
     assert set(rows[0]["values"]) == {LEARN_RATE, "training.seed"}
 
 
+def test_the_later_one_of_equal_scores_is_the_best_as_in_training(
+    run: Callable[..., SweepResult], engine: SimpleNamespace
+) -> None:
+    engine.ends = {3: ("complete", [(2, 0.1), (4, 0.9), (6, 0.9), (8, 0.5)])}
+    result = run()
+    assert result.best is not None
+    assert result.best.best == Evaluation(6, 0.9)
+
+
 def test_the_same_seed_gives_the_same_values(run: Callable[..., SweepResult], tmp_path: Path) -> None:
     values = [
         {trial.number: trial.values for trial in run(directory=tmp_path / name, seed=seed, n_trials=n).trials}

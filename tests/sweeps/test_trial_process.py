@@ -27,6 +27,8 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return found
 
 
+# Sums and products of a training that diverges.
+@pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning:(spacy|thinc)")
 @pytest.mark.parametrize(
     ("values", "state", "message"),
     [
