@@ -35,6 +35,7 @@ class CorpusTask:
     train, dev: `.spacy` files.
     pipes: the components: keys of `SCORES`.
     lang: code of the language.
+    dropout: the rate of dropout in training.
     batch_words: number of words in a batch.
     """
 
@@ -42,11 +43,11 @@ class CorpusTask:
     dev: Path
     pipes: Sequence[str]
     lang: str = "en"
+    dropout: float = 0.3
     batch_words: int = 500
 
     name = "corpus"
     embed = FEATURE_EMBED
-    dropout = 0.3
 
     @property
     def chances(self) -> dict[str, float]:
@@ -79,12 +80,15 @@ class CorpusTask:
         return {name: scores[name] for name in names if scores.get(name) is not None}
 
 
-def make_corpus_task(train: Path, dev: Path, pipes: Sequence[str] | None = None, lang: str = "en") -> CorpusTask:
+def make_corpus_task(
+    train: Path, dev: Path, pipes: Sequence[str] | None = None, lang: str = "en", dropout: float = 0.3
+) -> CorpusTask:
     """Make a task from a corpus, after checking its annotation.
 
     train, dev: the `.spacy` files to train on and to score on.
     pipes: the components to train, keys of `SCORES`; None trains all for which both files have annotation.
     lang: code of the language.
+    dropout: the rate of dropout in training, 0 <= rate < 1.
     RETURNS: the task.
     RAISES: ValueError if a file has no annotation for a component; ImportError if the language needs a missing package.
     """
@@ -102,7 +106,7 @@ def make_corpus_task(train: Path, dev: Path, pipes: Sequence[str] | None = None,
         raise ValueError(
             f"The two files have annotation for different components: {described}. Use files with the same annotation."
         )
-    return CorpusTask(train, dev, list(chosen), lang)
+    return CorpusTask(train, dev, list(chosen), lang, dropout)
 
 
 def find_pipes(path: Path, lang: str) -> list[str]:

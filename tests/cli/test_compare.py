@@ -94,7 +94,9 @@ def test_corpus_compares_all_annotated_components(tmp_path: Path) -> None:
     train, dev = write_docs(tmp_path / "train.spacy", 32, 0), write_docs(tmp_path / "dev.spacy", 8, 1)
     plot, output = tmp_path / "out.png", tmp_path / "out.json"
     options = ["--cells", "lstm", "--directions", "2", "--width", 16, "--steps", 40, "--learn-rate", 0.01, "--seeds", 1]
-    run("corpus", "--train", train, "--dev", dev, *options, "--plot", plot, "--output", output)
+    files = ["--plot", plot, "--output", output]
+    run("corpus", "--train", train, "--dev", dev, *options, "--dropout", 0.2, *files)
+    assert srsly.read_json(output)["settings"]["dropout"] == 0.2
     runs = srsly.read_json(output)["runs"]
     assert [row["name"] for row in runs] == ["BiLSTM", "CNN"]
     for row in runs:

@@ -23,6 +23,7 @@ def corpus(
         str | None, typer.Option(help=f"Components to train, from {','.join(SCORES)}; default: all with annotation")
     ] = None,
     lang: Annotated[str, typer.Option("--lang", "-l", help="Code of the corpus's language, such as en")] = "en",
+    dropout: Annotated[float, typer.Option(help="Rate of dropout in training", min=0.0, max=0.9)] = 0.3,
 ) -> None:
     """Compare encoders on a corpus.
 
@@ -32,7 +33,7 @@ def corpus(
     variants = training.parse_variants()
     chosen = None if pipes is None else parse_choices(pipes, "--pipes", list(SCORES))
     try:
-        task = make_corpus_task(train, dev, chosen, lang)
+        task = make_corpus_task(train, dev, chosen, lang, dropout)
     except (ValueError, ImportError) as error:
         msg.fail("Can't use the corpus.", str(error), exits=1)
     run_comparison(task, variants, draw_trade_off, training)
