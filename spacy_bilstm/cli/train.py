@@ -46,10 +46,10 @@ def train(
         logger.setLevel(logging.DEBUG)
     overrides = parse_config_overrides(context.args)
     import_code(code)
-    setup_gpu(gpu_id)
-    with show_validation_error(config_path, hint_fill=False):
-        config = load_config(config_path, overrides=overrides, interpolate=False)
     try:
+        setup_gpu(gpu_id)
+        with show_validation_error(config_path, hint_fill=False):
+            config = load_config(config_path, overrides=overrides, interpolate=False)
         with show_validation_error(config_path):
             result = train_with_checkpoints(
                 config,
@@ -71,6 +71,10 @@ def train(
         )
     except (CheckpointError, CorpusChangedError) as error:
         msg.fail("Can't continue the training.", str(error), exits=1)
+    except (ValueError, OSError, ImportError) as error:
+        if verbose:
+            raise
+        msg.fail("Can't train.", f"{error}\nTo see where this happened, add --verbose.", exits=1)
     if result.was_complete:
         msg.good(f"The training in {output} is complete.", "To train again, add --repeat.")
     msg.info(f"Best score {result.best_score:.4f} after step {result.best_step} of {result.n_steps}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from spacy.language import Language
@@ -15,6 +16,8 @@ from spacy.util import registry
 Batch = tuple[int, list[Example]]
 """A batch of examples with the number of its epoch, as `spacy.training.loop.create_train_batches` yields it."""
 
+_MINIMA = {"max_steps": 0, "patience": 0, "max_epochs": -1, "eval_frequency": 1, "accumulate_gradient": 1}
+
 
 def resolve_training_settings(nlp: Language) -> dict[str, Any]:
     """Resolve the `[training]` block of a pipeline's config.
@@ -23,7 +26,28 @@ def resolve_training_settings(nlp: Language) -> dict[str, Any]:
     RETURNS: the settings by name, such as `"optimizer"`, `"batcher"` and `"dropout"`, as objects and numbers.
     """
     settings: dict[str, Any] = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
+    if isinstance(settings["dropout"], int):  # spaCy's loop takes other types than float for schedules.
+        settings["dropout"] = float(settings["dropout"])
     return settings
+
+
+def check_training_settings(training: Mapping[str, Any]) -> None:
+    """Check the names of `[training]` and its numbers. spaCy ignores names that it does not know.
+
+    training: the settings by name, as a config has them.
+    RAISES: ValueError, with the setting, if one does not exist or is out of range.
+    """
+    known = list(ConfigSchemaTraining.model_fields)
+    for name, value in training.items():
+        if name not in known:
+            similar = get_close_matches(name, known, n=1)
+            advice = f"Do you mean '{similar[0]}'?" if similar else f"Its settings are: {', '.join(known)}."
+            raise ValueError(f"[training] has no setting '{name}'. {advice}")
+        if isinstance(value, (int, float)):
+            if name == "dropout" and not 0 <= value < 1:
+                raise ValueError(f"[training] dropout is a rate and must be at least 0 and less than 1, not {value}.")
+            if name in _MINIMA and value < _MINIMA[name]:
+                raise ValueError(f"[training] {name} must be at least {_MINIMA[name]}, not {value}.")
 
 
 def iterate_updates(nlp: Language, batches: Iterable[Batch], settings: dict[str, Any]) -> Iterator[list[Example]]:

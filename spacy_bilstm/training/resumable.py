@@ -27,11 +27,11 @@ from spacy.util import resolve_dot_names
 from thinc.api import Config, fix_random_seed, set_gpu_allocator
 from wasabi.printer import Printer
 
-from ..util.files import recover_directory, replace_directory
+from ..util.files import check_writable, recover_directory, replace_directory
 from ..util.machine import describe_machine
 from .checkpoints import CheckpointError, Checkpoints, check_inputs, describe_inputs
 from .divergence import check_finite, explain_error
-from .loop import iterate_steps, resolve_training_settings
+from .loop import check_training_settings, iterate_steps, resolve_training_settings
 from .pipeline_state import (
     get_components_state,
     get_models_state,
@@ -100,9 +100,14 @@ def train_with_checkpoints(
     RETURNS: the end of the training.
     RAISES: CheckpointError if `output` has a training with another config or corpus, a damaged checkpoint, or no
         `model-best` any more; CorpusChangedError if the corpus or batcher returns other batches than before;
-        DivergedError if a loss, a gradient or a weight is not finite.
+        DivergedError if a loss, a gradient or a weight is not finite; ValueError if a setting of `[training]` does not
+        exist or is out of range; OSError if `output` can't be written.
     """
     output = Path(output)
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(f"{output} is a file. Choose the path of a directory.")
+    check_writable(output)
+    check_training_settings(config.interpolate().get("training", {}))
     checkpoints = Checkpoints(output / _DIRECTORY)
     stdout, stderr = stdout or io.StringIO(), stderr or io.StringIO()
     inputs = describe_inputs(config.interpolate(), code)

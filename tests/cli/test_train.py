@@ -60,3 +60,32 @@ def test_a_training_that_diverged_is_reported(run: Callable[..., str]) -> None:
         toy_training.SPOILED.clear()
     assert "Training diverged in step 1. Not finite are: tagger: 3.softmax.b" in printed
     assert "model-best" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--paths.train", "missing.spacy"], "missing.spacy"),
+        (["--training.max_stepz", 5], "[training] has no setting 'max_stepz'"),
+        (["--nlp.lang", "zz"], "zz"),
+        (["--gpu-id", 99], "GPU"),
+    ],
+)
+def test_what_stops_a_training_is_one_message(run: Callable[..., str], options: list[Any], message: str) -> None:
+    printed = run(*options, exit_code=1)
+    assert "Can't train." in printed
+    assert message in printed
+
+
+def test_a_file_in_the_place_of_the_output_folder_is_refused(run: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "output").write_text("mine", encoding="utf8")
+    assert "is a file. Choose the path of a directory." in run(exit_code=1)
+    assert (tmp_path / "output").read_text(encoding="utf8") == "mine"
+
+
+def test_a_typing_error_does_not_cost_the_checkpoints(run: Callable[..., str], tmp_path: Path) -> None:
+    toy_training.STOPS[:] = [3]
+    run(exit_code=130)
+    states = sorted((tmp_path / "output" / "checkpoints").iterdir())
+    run("--restart", "--training.max_stepz", 5, exit_code=1)
+    assert sorted((tmp_path / "output" / "checkpoints").iterdir()) == states

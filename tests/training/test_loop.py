@@ -1,5 +1,6 @@
 """spaCy's training loop without evaluation."""
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,7 @@ from toy_corpus import make_examples
 from toy_pipelines import get_weights
 
 from spacy_bilstm.training.batchers import batch_by_length
-from spacy_bilstm.training.loop import iterate_updates, resolve_training_settings
+from spacy_bilstm.training.loop import check_training_settings, iterate_updates, resolve_training_settings
 
 N_STEPS = 4
 # `max_steps` is 3, because spaCy updates once more before it stops.
@@ -101,6 +102,31 @@ def test_settings_are_objects_and_numbers() -> None:
     assert settings["batcher"].func is batch_by_length
     assert settings["dropout"] == 0.3
     assert settings["accumulate_gradient"] == 1
+
+
+def test_a_dropout_without_decimal_point_is_a_number() -> None:
+    dropout = resolve_training_settings(make_pipeline(dropout=0))["dropout"]
+    assert isinstance(dropout, float)
+    assert dropout == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("max_stepz", 5, "no setting 'max_stepz'. Do you mean 'max_steps'?"),
+        ("dropout", 7, "dropout is a rate"),
+        ("dropout", -0.1, "dropout is a rate"),
+        ("dropout", float("nan"), "dropout is a rate"),
+        ("eval_frequency", 0, "eval_frequency must be at least 1, not 0"),
+        ("accumulate_gradient", 0, "accumulate_gradient must be at least 1, not 0"),
+        ("max_steps", -5, "max_steps must be at least 0, not -5"),
+        ("patience", -1, "patience must be at least 0, not -1"),
+        ("max_epochs", -2, "max_epochs must be at least -1, not -2"),
+    ],
+)
+def test_a_setting_without_meaning_is_refused(name: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_training_settings({"max_steps": 5, name: value})
 
 
 def test_each_batch_is_returned_after_its_update() -> None:
