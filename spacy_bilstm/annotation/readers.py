@@ -137,46 +137,46 @@ def _read_jsonl(opened: OpenedFile) -> Items:
 
 
 def _iterate_lines(opened: OpenedFile) -> Iterator[tuple[int, str | BadRecord]]:
-    stream = _decompress(opened)
-    number = 0
-    while line := stream.readline(MAX_BYTES):
-        number += 1
-        place = f"{opened.file.name}:{number}"
-        if len(line) == MAX_BYTES and not line.endswith(b"\n"):
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(MAX_BYTES)
-            yield number, BadRecord(place, f"the line is longer than {MAX_BYTES:,} bytes")
-            continue
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        try:
-            yield number, line.rstrip(b"\r\n").decode("utf8")
-        except UnicodeDecodeError as error:
-            yield number, BadRecord(place, f"the line is not UTF-8: {error.reason} at byte {error.start + 1}")
+    with _decompress(opened) as stream:
+        number = 0
+        while line := stream.readline(MAX_BYTES):
+            number += 1
+            place = f"{opened.file.name}:{number}"
+            if len(line) == MAX_BYTES and not line.endswith(b"\n"):
+                while line and not line.endswith(b"\n"):
+                    line = stream.readline(MAX_BYTES)
+                yield number, BadRecord(place, f"the line is longer than {MAX_BYTES:,} bytes")
+                continue
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            try:
+                yield number, line.rstrip(b"\r\n").decode("utf8")
+            except UnicodeDecodeError as error:
+                yield number, BadRecord(place, f"the line is not UTF-8: {error.reason} at byte {error.start + 1}")
 
 
 def _read_csv(opened: OpenedFile) -> Items:
     csv.field_size_limit(max(csv.field_size_limit(), MAX_BYTES))
     # Bytes that are not UTF-8 become surrogates, which `make_record` refuses.
-    stream = io.TextIOWrapper(_decompress(opened), encoding="utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.reader(stream, delimiter="\t" if opened.file.format == "tsv" else ",")
-    header = next(rows, [])
-    opened.check_columns(header)
-    text_column = header.index(opened.text_column)
-    id_column = None if opened.id_column is None else header.index(opened.id_column)
-    number = 0
-    while True:
-        number += 1
-        try:
-            row = next(rows, None)
-        except csv.Error as error:
-            yield BadRecord(f"{opened.file.name}:{number}", f"the row is not CSV: {error}")
-            continue
-        if row is None:
-            return
-        if row:
-            cells = (row[i] if i is not None and i < len(row) else None for i in (text_column, id_column))
-            yield opened.make_record(number, *cells)
+    with io.TextIOWrapper(_decompress(opened), encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        rows = csv.reader(stream, delimiter="\t" if opened.file.format == "tsv" else ",")
+        header = next(rows, [])
+        opened.check_columns(header)
+        text_column = header.index(opened.text_column)
+        id_column = None if opened.id_column is None else header.index(opened.id_column)
+        number = 0
+        while True:
+            number += 1
+            try:
+                row = next(rows, None)
+            except csv.Error as error:
+                yield BadRecord(f"{opened.file.name}:{number}", f"the row is not CSV: {error}")
+                continue
+            if row is None:
+                return
+            if row:
+                cells = (row[i] if i is not None and i < len(row) else None for i in (text_column, id_column))
+                yield opened.make_record(number, *cells)
 
 
 def _read_parquet(opened: OpenedFile) -> Items:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from itertools import islice
@@ -66,16 +67,17 @@ def measure_server(
     RAISES: RuntimeError if the server refuses a request.
     """
     waiting, done = iter(texts), 0
-    connections = [_Client(url) for _ in range(clients)]
-    for checkpoint in checkpoints:
-        source = _Shared(islice(waiting, checkpoint - done))
-        cpu_before, start = _read_cpu_seconds(pid), time.perf_counter()
-        with ThreadPoolExecutor(clients) as pool:
-            found = list(pool.map(_Client.send, connections, [source] * clients))
-        duration, cpu = time.perf_counter() - start, _read_cpu_seconds(pid) - cpu_before
-        seconds = [second for part in found for second in part]
-        done += len(seconds)
-        yield Measurement(done, seconds, len(seconds) / duration, cpu / len(seconds), read_memory(pid))
+    with ExitStack() as stack:
+        connections = [stack.enter_context(closing(_Client(url))) for _ in range(clients)]
+        for checkpoint in checkpoints:
+            source = _Shared(islice(waiting, checkpoint - done))
+            cpu_before, start = _read_cpu_seconds(pid), time.perf_counter()
+            with ThreadPoolExecutor(clients) as pool:
+                found = list(pool.map(_Client.send, connections, [source] * clients))
+            duration, cpu = time.perf_counter() - start, _read_cpu_seconds(pid) - cpu_before
+            seconds = [second for part in found for second in part]
+            done += len(seconds)
+            yield Measurement(done, seconds, len(seconds) / duration, cpu / len(seconds), read_memory(pid))
 
 
 def read_memory(pid: int) -> int:
@@ -131,6 +133,10 @@ class _Client:
         parts = urlsplit(url)
         self._connection = HTTPConnection(parts.netloc, timeout=60)
         self._path = parts.path or "/"
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def send(self, texts: Iterable[str]) -> list[float]:
         """Send texts, one after the other. RETURNS: the seconds that each took."""

@@ -16,7 +16,8 @@ from spacy_bilstm.annotation import shards as shards_module
 
 
 def read_rows(target: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for path in sorted(target.glob("part-*.jsonl")) for line in path.open(encoding="utf8")]
+    paths = sorted(target.glob("part-*.jsonl"))
+    return [json.loads(line) for path in paths for line in path.read_bytes().splitlines()]
 
 
 def read_files(target: Path) -> dict[str, bytes]:

@@ -71,7 +71,7 @@ def test_ctrl_c_stops_and_the_same_command_continues(run_spacy: Run, source: Pat
     assert "Run the same command again to continue" in " ".join(output.split())
     assert "Traceback" not in output
     assert "3,000 documents" in run_spacy(*command).output
-    lines = [line for path in (tmp_path / "out").glob("part-*") for line in path.open(encoding="utf8")]
+    lines = [line for path in (tmp_path / "out").glob("part-*") for line in path.read_bytes().splitlines()]
     assert len(lines) == 3_000
 
 
