@@ -19,7 +19,7 @@ from .ray_engine import Workers, run_on_ray
 from .shards import ReadSettings, Shard, make_shards, read_tasks
 from .sources import read_texts
 from .storage import Storage
-from .store import PartInfo, PartStore
+from .store import PartInfo, PartsError, PartStore
 from .targets import SCHEMA_VERSION, SUFFIXES, check_format
 
 
@@ -48,7 +48,8 @@ def annotate(
     the same source and settings annotates only the parts that are missing. The results do not depend on the workers.
 
     source: files, folders, globs or addresses, as for `read_texts`. Docs of `.spacy` files keep their tokens.
-    target: a directory, or an address that fsspec knows. It is new, empty, or written by this function.
+    target: a directory, or an address that fsspec knows. It is new, empty, or written by this function. It may be
+        inside a folder of the source, which then is read without it, but not inside the pipeline.
     model: path or name of the pipeline.
     format: `"parquet"`, `"jsonl"` or `"spacy"`.
     text_column, id_column: the key or column of the text and of the id, as for `read_texts`.
@@ -75,9 +76,16 @@ def annotate(
     if chosen.need_ray:
         check_ray("Several workers")
     name = str(Path(model).resolve()) if Path(model).is_dir() else str(model)
+    sources = [source] if isinstance(source, (str, Path)) else list(source)
+    storage = Storage(target if "://" in str(target) else _check_target(Path(target), name, sources), storage_options)
     annotator = AnnotatorSettings(name, hash_pipeline(name), format, text, confidences)
-    stream = read_texts(source, text_column=text_column, id_column=id_column, storage_options=storage_options)
-    storage = Storage(target if "://" in str(target) else Path(target).resolve(), storage_options)
+    stream = read_texts(
+        sources,
+        text_column=text_column,
+        id_column=id_column,
+        storage_options=storage_options,
+        exclude=storage.address,
+    )
     reading = ReadSettings(storage.address, text_column, id_column, part_size, storage_options)
     store = PartStore(storage, SUFFIXES[format])
     settings = {
@@ -103,6 +111,18 @@ def annotate(
                 meter.add(info, min(1.0, done.source_bytes / total))
             store.finish()
         return meter.summarise(str(target), store.count())
+
+
+def _check_target(target: Path, model: str, sources: Sequence[str | Path]) -> Path:
+    """Return the absolute path of the target, if it may be written."""
+    real = target.resolve()
+    if any(real == Path(source).resolve() for source in sources if str(source)):
+        raise PartsError(f"{target} is the source. Choose another directory.")
+    if real.exists() and not real.is_dir():
+        raise PartsError(f"{target} is a file. Choose the path of a directory.")
+    if real.is_relative_to(Path(model).resolve()) and Path(model).is_dir():
+        raise PartsError(f"{target} is inside the pipeline {model}. Choose another directory.")
+    return real
 
 
 def _run(

@@ -153,8 +153,9 @@ def hash_pipeline(model: str) -> str:
     RAISES: ValueError if there is no such pipeline.
     """
     path = get_package_path(model) if is_package(model) else Path(model)
-    if not path.is_dir():
-        raise ValueError(f"There is no pipeline {model}. Give a directory, or the name of an installed package.")
+    if not model or not (path / "meta.json").is_file():
+        reason = f"{model} has no meta.json" if model and path.is_dir() else f"There is no pipeline '{model}'"
+        raise ValueError(f"{reason}. Give the directory of a pipeline, or the name of an installed package.")
     digest = blake2b(digest_size=16)
     for file in sorted(path.rglob("*")):
         if file.is_file() and file.suffix != ".pyc":

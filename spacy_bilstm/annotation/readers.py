@@ -157,10 +157,16 @@ def _iterate_lines(opened: OpenedFile) -> Iterator[tuple[int, str | BadRecord]]:
 
 def _read_csv(opened: OpenedFile) -> Items:
     csv.field_size_limit(max(csv.field_size_limit(), MAX_BYTES))
+    # Without `strict`, a quote that is never closed makes one text of the rest of the file.
     # Bytes that are not UTF-8 become surrogates, which `make_record` refuses.
     with io.TextIOWrapper(_decompress(opened), encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        rows = csv.reader(stream, delimiter="\t" if opened.file.format == "tsv" else ",")
-        header = next(rows, [])
+        rows = csv.reader(stream, delimiter="\t" if opened.file.format == "tsv" else ",", strict=True)
+        try:
+            header = next(rows, [])
+        except csv.Error as error:
+            raise SourceError(
+                f"The first row of {opened.file.address} is not CSV: {error}. Correct the file."
+            ) from error
         opened.check_columns(header)
         text_column = header.index(opened.text_column)
         id_column = None if opened.id_column is None else header.index(opened.id_column)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import cache
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import fsspec
@@ -67,20 +69,23 @@ def find_format(path: str) -> str | None:
 
 
 def find_files(
-    paths: str | Path | Iterable[str | Path], storage_options: dict[str, Any] | None = None
+    paths: str | Path | Iterable[str | Path],
+    storage_options: dict[str, Any] | None = None,
+    exclude: str | Path | None = None,
 ) -> list[SourceFile]:
     """Find the files of a source.
 
     paths: a file, a folder, a glob or an address that fsspec knows, or several. In folders, files with an unknown
         suffix and names that start with `.` or `_` are skipped.
     storage_options: options of fsspec's file system, such as the endpoint of an S3 server.
+    exclude: a directory or an address. Files in it are left out, such as those of an earlier run.
     RETURNS: the files, sorted for each of the paths, each file once.
     RAISES: SourceError if there are none, or if a file has an unknown suffix.
     """
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
     sizes: dict[str, int] = {}
     for path in given:
-        sizes |= _find(str(path), storage_options or {})
+        sizes |= _find(str(path), storage_options or {}, exclude)
     if not sizes:
         raise SourceError("No source is given. Give at least one file, folder or address.")
     names = _name_files(list(sizes))
@@ -98,14 +103,16 @@ def open_file(file: SourceFile, storage_options: dict[str, Any] | None = None) -
     return fs.open(path, "rb")
 
 
-def _find(path: str, options: dict[str, Any]) -> dict[str, int]:
+def _find(path: str, options: dict[str, Any], exclude: str | Path | None) -> dict[str, int]:
     """Return the sizes of the files at a path, by address."""
+    if not path:
+        raise SourceError("The path of a source is empty. Give a file, a folder, a glob or an address.")
     try:
         fs, root = url_to_fs(path, **options)
     except (ImportError, ValueError) as error:  # The protocol's package is missing, or there is no such protocol.
         raise SourceError(f"Can't read {path}: {error}") from error
     if fs.isdir(root):
-        found = fs.find(root, detail=True)
+        found = _leave_out(fs, fs.find(root, detail=True), exclude)
         inside = {name: info for name, info in found.items() if find_format(name) and not _is_hidden(name, root)}
         if not inside:
             raise SourceError(f"{path} has no file that ends in {_list_suffixes()}.")
@@ -114,6 +121,7 @@ def _find(path: str, options: dict[str, Any]) -> dict[str, int]:
         matches = {root: fs.info(root)}
     elif any(character in root for character in "*?["):
         matches = {name: info for name, info in fs.glob(root, detail=True).items() if info["type"] == "file"}
+        matches = _leave_out(fs, matches, exclude)
     else:
         matches = {}
     if not matches:
@@ -124,8 +132,25 @@ def _find(path: str, options: dict[str, Any]) -> dict[str, int]:
     return _get_sizes(fs, matches)
 
 
+def _leave_out(fs: fsspec.AbstractFileSystem, found: dict[str, Any], exclude: str | Path | None) -> dict[str, Any]:
+    """Return the files that are not in a directory."""
+    if exclude is None:
+        return found
+    if _is_local(fs):
+        excluded, find_real = PurePath(os.path.realpath(exclude)), cache(os.path.realpath)
+        folders = {name: PurePath(find_real(os.path.dirname(name))) for name in found}
+    else:
+        excluded = PurePath(exclude)
+        folders = {name: PurePath(fs.unstrip_protocol(name)).parent for name in found}
+    return {name: info for name, info in found.items() if not folders[name].is_relative_to(excluded)}
+
+
+def _is_local(fs: fsspec.AbstractFileSystem) -> bool:
+    return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+
+
 def _get_sizes(fs: fsspec.AbstractFileSystem, found: dict[str, Any]) -> dict[str, int]:
-    local = "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+    local = _is_local(fs)
     return {name if local else fs.unstrip_protocol(name): int(found[name]["size"] or 0) for name in sorted(found)}
 
 

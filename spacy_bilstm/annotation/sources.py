@@ -87,6 +87,7 @@ def read_texts(
     vocab: Vocab | None = None,
     on_bad: Callable[[BadRecord], object] | None = None,
     storage_options: dict[str, Any] | None = None,
+    exclude: str | Path | None = None,
 ) -> TextStream:
     """Stream texts from files. Memory stays flat, whatever their number.
 
@@ -100,12 +101,13 @@ def read_texts(
     vocab: the vocab of the Docs of `.spacy` files; None makes one for each file.
     on_bad: called with each record that can't be read. With None, such a record is an error.
     storage_options: options of fsspec's file system, such as the endpoint of an S3 server.
+    exclude: a directory or an address. Files in it are left out, such as those of an earlier run.
     RETURNS: an iterable of records. Its attribute `share` tells how much of the files was read.
     RAISES: SourceError if there is no such file or its format is unknown; while reading, if a column is missing or,
         with `on_bad=None`, if a record can't be read.
     """
     return TextStream(
-        find_files(paths, storage_options),
+        find_files(paths, storage_options, exclude),
         text_column=text_column,
         id_column=id_column,
         vocab=vocab,

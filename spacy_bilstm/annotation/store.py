@@ -21,6 +21,11 @@ BAD_RECORDS = "_bad.jsonl"
 _PARTS = "_parts"
 _FORMAT = "spacy-bilstm parts"
 _VERSION = 1
+# Differences of settings that say nothing to a reader.
+_DIGESTS = {
+    "model_hash": "the pipeline has other files",
+    "teachers_digest": "the teachers have other files",
+}
 
 
 class PartsError(ValueError):
@@ -103,9 +108,9 @@ class PartStore:
                 "Choose a new or empty directory."
             )
         with self.storage.lock():
+            self._read_parts()
             self._check(json.loads(json.dumps(settings)))
             self._manifest |= {"facts": facts or {}}
-            self._read_parts()
             if not self.complete:
                 self._write_manifest()
             try:
@@ -147,10 +152,10 @@ class PartStore:
     def _check(self, settings: dict[str, Any]) -> None:
         """Compare the settings with those of the manifest, or begin a manifest."""
         names = self.storage.list_names()
+        if MANIFEST not in names and names:
+            raise PartsError(f"{self.storage.address} contains {names[0]}. Choose a new or empty directory.")
+        self._manifest = {"format": _FORMAT, "version": _VERSION, "settings": settings}
         if MANIFEST not in names:
-            if names:
-                raise PartsError(f"{self.storage.address} contains {names[0]}. Choose a new or empty directory.")
-            self._manifest = {"format": _FORMAT, "version": _VERSION, "settings": settings}
             return
         try:
             found = json.loads(self.storage.read(MANIFEST))
@@ -164,15 +169,18 @@ class PartStore:
             raise PartsError(
                 f"{self.storage.address} was written by another version of this package. Choose another directory."
             )
-        for name in sorted(settings.keys() | stored.keys()):
+        different = sorted(name for name in settings.keys() | stored.keys() if stored.get(name) != settings.get(name))
+        if not different:
+            self.complete = bool(found.get("complete"))
+            self._manifest = found
+        elif self.done or any(name not in (MANIFEST, BAD_RECORDS, _PARTS) for name in names):
+            name = different[0]
             before, now = stored.get(name), settings.get(name)
-            if before != now:
-                raise PartsError(
-                    f"{self.storage.address} was begun with other settings: {name} was {_shorten(before, now)} "
-                    f"and is now {_shorten(now, before)}. Use the same settings, or choose another directory."
-                )
-        self.complete = bool(found.get("complete"))
-        self._manifest = found
+            change = _DIGESTS.get(name) or f"{name} was {_shorten(before, now)} and is now {_shorten(now, before)}"
+            raise PartsError(
+                f"{self.storage.address} was begun with other settings: {change}. "
+                "Use the same settings, or choose another directory."
+            )
 
     def _read_parts(self) -> None:
         names = [name for name in self.storage.list_names(_PARTS) if name.endswith(".json")]

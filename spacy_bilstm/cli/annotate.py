@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from wasabi import msg
 
-from ..annotation import DirectoryLockedError, RayMissingError
+from ..annotation import DirectoryLockedError
 from ..annotation import annotate as annotate_source
 from ..annotation.parts import PART_SIZE
 from .exits import INTERRUPTED
@@ -68,10 +68,16 @@ def annotate(
         progress.close()
         msg.warn(f"Stopped. {target} has all complete parts.", "Run the same command again to continue.")
         raise typer.Exit(INTERRUPTED) from None
-    except (ValueError, OSError, RayMissingError, DirectoryLockedError) as error:
+    except (ValueError, OSError, ImportError, DirectoryLockedError) as error:
         progress.close()
         msg.fail("The texts are not annotated.", str(error), exits=1)
     progress.close()
+    if summary.bad and not summary.documents:
+        msg.fail(
+            f"None of the {summary.bad:,} records could be annotated.",
+            f"{summary.directory}/_bad.jsonl has the reasons. Check --text-column, or correct the records.",
+            exits=1,
+        )
     msg.good(
         f"{summary.documents:,} documents with {summary.words:,} words are in {summary.directory}",
         f"{summary.new_documents:,} documents of this call in {format_duration(summary.seconds)}: "

@@ -151,7 +151,7 @@ def test_a_pipeline_that_fails_at_all_texts_is_an_error(tmp_path: Path, failing:
 
 
 def test_another_model_is_refused(interrupted: Path, source: Path, failing: Path) -> None:
-    with pytest.raises(PartsError, match="model_hash was"):
+    with pytest.raises(PartsError, match="the pipeline has other files"):
         annotate(source, interrupted, failing, format="jsonl", part_size=5)
 
 
@@ -215,7 +215,7 @@ def test_arguments_out_of_range_are_errors(source: Path, tmp_path: Path, pipelin
 
 
 def test_a_missing_pipeline_is_an_error_before_anything_is_written(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no pipeline nowhere"):
+    with pytest.raises(ValueError, match="no pipeline 'nowhere'"):
         annotate(source, tmp_path / "out", "nowhere", format="jsonl")
     assert not (tmp_path / "out").exists()
 
@@ -243,3 +243,41 @@ def test_sources_and_targets_at_addresses(pipeline: Path) -> None:
     assert annotate("memory://in/a.txt", "memory://out", pipeline, format="jsonl").new_documents == 0
     with pytest.raises(PartsError, match="format"):
         annotate("memory://in/a.txt", "memory://out", pipeline, format="spacy")
+
+
+def test_a_target_inside_the_source_is_not_read(source: Path, pipeline: Path) -> None:
+    target = source / "annotated"
+
+    def stop(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        annotate(source, target, pipeline, format="jsonl", part_size=20, progress=stop)
+    assert annotate(source, target, pipeline, format="jsonl", part_size=20).documents == 43
+    assert annotate(source, target, pipeline, format="jsonl", part_size=20).new_documents == 0
+    assert len(read_rows(target)) == 43
+
+
+def test_a_target_that_would_harm_something_is_refused(source: Path, tmp_path: Path, pipeline: Path) -> None:
+    before = sorted(pipeline.rglob("*"))
+    with pytest.raises(PartsError, match="is inside the pipeline"):
+        annotate(source, pipeline / "out", pipeline, format="jsonl")
+    with pytest.raises(PartsError, match="is a file"):
+        annotate(source, source / "a.txt", pipeline, format="jsonl")
+    with pytest.raises(PartsError, match="is the source"):
+        annotate(source, source, pipeline, format="jsonl")
+    assert sorted(pipeline.rglob("*")) == before
+    assert sorted(path.name for path in source.iterdir()) == ["a.txt", "b.jsonl"]
+
+
+def test_a_directory_that_is_no_pipeline_is_refused_before_the_work(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"has no meta\.json"):
+        annotate(source, tmp_path / "out", source, format="jsonl")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_wrong_column_can_be_corrected_in_the_same_target(tmp_path: Path, pipeline: Path) -> None:
+    (tmp_path / "a.csv").write_text("body\nMarta.\n", encoding="utf8")
+    with pytest.raises(ValueError, match="no column 'text'"):
+        annotate(tmp_path / "a.csv", tmp_path / "out", pipeline, format="jsonl")
+    assert annotate(tmp_path / "a.csv", tmp_path / "out", pipeline, format="jsonl", text_column="body").documents == 1

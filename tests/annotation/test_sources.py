@@ -99,6 +99,17 @@ def test_folders_are_read_in_order_without_hidden_and_unknown_files(tmp_path: Pa
     assert [record.id for record in records] == ["a.txt:1", "b/x.txt:1"]
 
 
+def test_files_in_an_excluded_directory_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "out" / "deep").mkdir(parents=True)
+    for name in ("a.txt", "outside.txt", "out/b.txt", "out/deep/c.txt"):
+        (tmp_path / name).write_text(f"{name}\n")
+    for source in (tmp_path, tmp_path / "**" / "*.txt"):
+        texts = [record.text for record in read_texts(source, exclude=tmp_path / "out")]
+        assert texts == ["a.txt", "outside.txt"]
+    with pytest.raises(SourceError, match="no file"):
+        read_texts(tmp_path / "out", exclude=tmp_path / "out")
+
+
 def test_globs_and_repeated_files(tmp_path: Path) -> None:
     for name in ("a1.txt", "a2.txt", "b.txt"):
         (tmp_path / name).write_text(f"{name}\n")
@@ -109,6 +120,11 @@ def test_globs_and_repeated_files(tmp_path: Path) -> None:
 def test_a_file_whose_name_looks_like_a_glob_is_read(tmp_path: Path) -> None:
     (tmp_path / "a[1].txt").write_text("x\n")
     assert [record.text for record in read_texts(tmp_path / "a[1].txt")] == ["x"]
+
+
+def test_an_empty_path_is_not_the_current_directory() -> None:
+    with pytest.raises(SourceError, match="empty"):
+        read_texts("")
 
 
 @pytest.mark.parametrize("name", ["missing.txt", "a.md", "a.parquet.gz", "*.csv", "empty"])
@@ -155,6 +171,21 @@ def test_bad_cells_of_csv_are_reported(tmp_path: Path) -> None:
     bad: list[BadRecord] = []
     assert [record.text for record in read_texts(tmp_path / "a.csv", on_bad=bad.append)] == ["good", "é"]
     assert [record.place for record in bad] == ["a.csv:2", "a.csv:3"]
+
+
+def test_a_quote_that_never_closes_is_a_bad_record(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('text\nfirst\n"x"y\nthird\n"never closed\nand more\n', "utf8")
+    bad: list[BadRecord] = []
+    texts = [record.text for record in read_texts(tmp_path / "a.csv", on_bad=bad.append)]
+    assert texts == ["first", "third"]
+    assert [record.place for record in bad] == ["a.csv:2", "a.csv:4"]
+    assert all("not CSV" in record.reason for record in bad)
+
+
+def test_a_header_that_is_not_csv_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('"text\nfirst\n', "utf8")
+    with pytest.raises(SourceError, match=r"first row of .*a\.csv is not CSV"):
+        list(read_texts(tmp_path / "a.csv"))
 
 
 def test_bad_values_of_parquet_are_reported(tmp_path: Path) -> None:

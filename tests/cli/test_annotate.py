@@ -53,6 +53,22 @@ def test_a_missing_source_is_an_error(run_spacy: Run, model: Path, tmp_path: Pat
     assert "no file" in run_spacy(*command, exit_code=1).output
 
 
+def test_a_run_that_annotated_nothing_fails(run_spacy: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"body": "One text."}\n{"body": "Another."}\n')
+    command = ("bilstm", "annotate", tmp_path / "a.jsonl", tmp_path / "out", "--model", model, "--format", "jsonl")
+    output = " ".join(run_spacy(*command, exit_code=1).output.split())
+    assert "None of the 2 records could be annotated." in output
+    assert "--text-column" in output
+
+
+def test_parquet_without_pyarrow_is_one_message(
+    run_spacy: Run, source: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    output = run_spacy("bilstm", "annotate", source, tmp_path / "out", "--model", model, exit_code=1).output
+    assert "Parquet needs PyArrow" in output
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
 def test_ctrl_c_stops_and_the_same_command_continues(run_spacy: Run, source: Path, model: Path, tmp_path: Path) -> None:
     source.write_text("".join(f"This is text number {i}.\n" for i in range(3_000)))
