@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import srsly
 import typer
 from wasabi import msg
 
@@ -41,7 +40,7 @@ def hub(
             model,
             repo_id,
             output,
-            meta=None if meta is None else srsly.read_json(meta),
+            meta=meta,
             corpus=corpus,
             dataset=dataset,
             wheel=wheel,

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import spacy
+import srsly
 from spacy.language import Language
+from spacy.util import is_compatible_version
 
 from ..evaluation import Evaluation, evaluate
 from ..util.files import check_output_directory, replace_directory
@@ -21,6 +24,9 @@ _NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_
 _DETERMINED = ("lang", "pipeline", "components", "labels", "vectors", "performance")
 # The fields of meta.json that a reader of the card looks for.
 _EXPECTED = ("description", "license", "author")
+_TEXTS = ("name", "version", "description", "license", "author", "email", "url", "spacy_version")
+_PATTERNS = {"name": "[A-Za-z0-9_]+", "version": "[A-Za-z0-9.+!_-]+"}
+_ALSO = {"name": "'_'", "version": "'.', '+', '!', '_' and '-'"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ def build_repository(
     repo_id: str,
     directory: str | Path,
     *,
-    meta: Mapping[str, Any] | None = None,
+    meta: Mapping[str, Any] | str | Path | None = None,
     corpus: str | Path | None = None,
     dataset: str | None = None,
     wheel: str | Path | None = None,
@@ -59,7 +65,7 @@ def build_repository(
     repo_id: the repository, `OWNER/NAME`.
     directory: the folder to write. It must be new or empty.
     meta: fields to set in meta.json, such as `"name"`, `"version"`, `"description"`, `"license"` and `"author"`, or
-        None.
+        the path of a JSON file with them, or None.
     corpus: an annotated `.spacy` file to evaluate the pipeline on, for scores with intervals, or None for the scores
         that the training has stored in meta.json.
     dataset: the name of the corpus of the scores, for the card, or None for the file's name.
@@ -73,8 +79,9 @@ def build_repository(
     directory = Path(directory)
     _check_repo_id(repo_id)
     check_output_directory(directory, inputs=[model, *([] if corpus is None else [corpus])])
+    fields = _read_meta(Path(meta)) if isinstance(meta, (str, Path)) else meta or {}
     nlp = spacy.load(model)
-    nlp.meta.update(_check_meta(meta or {}, nlp))
+    nlp.meta.update(_check_meta(fields, nlp))
     wheel = None if wheel is None else _check_wheel(Path(wheel), nlp)
     evaluation = None
     if corpus is not None:
@@ -113,8 +120,24 @@ def _check_repo_id(repo_id: str) -> None:
         )
 
 
+def _read_meta(path: Path) -> Mapping[str, Any]:
+    try:
+        fields = srsly.read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}. Correct the file.") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f'{path} is not a JSON object. Write one such as {{"name": "places", "version": "0.1.0"}}.')
+    return fields
+
+
 def _check_meta(meta: Mapping[str, Any], nlp: Language) -> Mapping[str, Any]:
     for name, value in meta.items():
+        if name in _TEXTS and not isinstance(value, str):
+            raise ValueError(f"{name!r} of meta.json must be a string, not {value!r}.")
+        if name in _PATTERNS and not re.fullmatch(_PATTERNS[name], value):
+            raise ValueError(f"{name!r} of meta.json is {value!r}. Use letters, digits and {_ALSO[name]} only.")
+        if name == "spacy_version" and is_compatible_version(spacy.__version__, value) is None:
+            raise ValueError(f"'spacy_version' of meta.json is {value!r}. Write versions such as '>=3.8.0,<3.9.0'.")
         if name in _DETERMINED and value != nlp.meta.get(name):
             raise ValueError(f"the pipeline determines {name!r} in meta.json. Leave it out of the fields to set.")
     return meta
@@ -122,7 +145,7 @@ def _check_meta(meta: Mapping[str, Any], nlp: Language) -> Mapping[str, Any]:
 
 def _check_wheel(wheel: Path, nlp: Language) -> Path:
     expected = f"{nlp.meta['lang']}_{nlp.meta['name']}-{nlp.meta['version']}-"
-    if not wheel.is_file() or wheel.suffix != ".whl":
+    if not wheel.is_file() or wheel.suffix != ".whl" or not is_zipfile(wheel):
         raise ValueError(f"{wheel} is not a wheel. Give the .whl file that `spacy package --build wheel` has written.")
     if not wheel.name.startswith(expected):
         raise ValueError(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import srsly
 from typer.testing import CliRunner
 
@@ -30,4 +31,13 @@ def test_a_name_that_the_hub_refuses_writes_nothing(trained_path: Path, tmp_path
     output = run(trained_path, "toys", tmp_path / "hub", exit_code=1)
     assert "Nothing was written." in output
     assert "Give OWNER/NAME" in output
+    assert not (tmp_path / "hub").exists()
+
+
+@pytest.mark.parametrize(("content", "message"), [("{", "is not JSON"), ("", "is not JSON"), ("[1]", "a JSON object")])
+def test_a_file_that_is_no_meta_writes_nothing(trained_path: Path, tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "fields.json").write_text(content, encoding="utf8")
+    output = run(trained_path, "ann/toys", tmp_path / "hub", "--meta", tmp_path / "fields.json", exit_code=1)
+    assert "fields.json" in output
+    assert message in output
     assert not (tmp_path / "hub").exists()

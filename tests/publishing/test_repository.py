@@ -12,6 +12,7 @@ from toy_pipelines import get_files
 from spacy_bilstm.publishing import build_repository
 
 META = {"name": "toys", "version": "1.2.3", "description": "Tags toys.", "license": "CC BY-SA 4.0", "author": "Ann"}
+WHEEL = b"PK\x05\x06" + bytes(18)  # An empty archive.
 PERFORMANCE = {"ents_p": 0.81234, "ents_r": 0.7, "ents_f": 0.75, "ents_per_type": {"GPE": {"f": 1.0}}, "tag_acc": 0.9}
 
 
@@ -92,9 +93,9 @@ def test_scores_of_a_corpus_have_intervals(model: Path, tmp_path: Path) -> None:
 
 def test_the_wheel_is_in_the_folder_and_the_card_installs_it(model: Path, tmp_path: Path) -> None:
     wheel = tmp_path / "en_toys-1.2.3-py3-none-any.whl"
-    wheel.write_bytes(b"wheel")
+    wheel.write_bytes(WHEEL)
     result = build_repository(model, "ann/toys", tmp_path / "hub", meta=META, wheel=wheel)
-    assert (result.directory / wheel.name).read_bytes() == b"wheel"
+    assert (result.directory / wheel.name).read_bytes() == WHEEL
     _, text = read_card(result.directory)
     assert f"pip install https://huggingface.co/ann/toys/resolve/main/{wheel.name}" in text
     assert 'nlp = spacy.load("en_toys")' in text
@@ -111,6 +112,12 @@ def test_the_wheel_is_in_the_folder_and_the_card_installs_it(model: Path, tmp_pa
         ({"meta": {"lang": "sv"}}, "the pipeline determines 'lang'"),
         ({"wheel": "en_other-1.0.0-py3-none-any.whl"}, "is not the wheel of this pipeline.*begin with en_toys-1.2.3-"),
         ({"wheel": "missing.whl"}, "is not a wheel"),
+        ({"wheel": "en_toys-1.2.3-junk.whl"}, "is not a wheel"),
+        ({"meta": {"license": 5}}, "'license' of meta.json must be a string, not 5"),
+        ({"meta": {"name": None}}, "'name' of meta.json must be a string, not None"),
+        ({"meta": {"name": "a/b"}}, "'name' of meta.json is 'a/b'. Use letters, digits and '_' only"),
+        ({"meta": {"version": "1 or 2"}}, "'version' of meta.json is '1 or 2'"),
+        ({"meta": {"spacy_version": "new"}}, "'spacy_version' of meta.json is 'new'"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(
@@ -120,7 +127,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(
     if "wheel" in arguments:
         arguments["wheel"] = tmp_path / arguments["wheel"]
         if "missing" not in str(arguments["wheel"]):
-            arguments["wheel"].write_bytes(b"wheel")
+            arguments["wheel"].write_bytes(b"junk" if "junk" in arguments["wheel"].name else WHEEL)
     with pytest.raises(ValueError, match=message):
         build_repository(model, directory=tmp_path / "hub", **arguments)
     assert not (tmp_path / "hub").exists()
