@@ -43,7 +43,7 @@ class CorpusTask:
     dev: Path
     pipes: Sequence[str]
     lang: str = "en"
-    dropout: float = 0.3
+    dropout: float = 0.1
     batch_words: int = 500
 
     name = "corpus"
@@ -81,7 +81,7 @@ class CorpusTask:
 
 
 def make_corpus_task(
-    train: Path, dev: Path, pipes: Sequence[str] | None = None, lang: str = "en", dropout: float = 0.3
+    train: Path, dev: Path, pipes: Sequence[str] | None = None, lang: str = "en", dropout: float = 0.1
 ) -> CorpusTask:
     """Make a task from a corpus, after checking its annotation.
 

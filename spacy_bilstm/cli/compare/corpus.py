@@ -23,7 +23,7 @@ def corpus(
         str | None, typer.Option(help=f"Components to train, from {','.join(SCORES)}; default: all with annotation")
     ] = None,
     lang: Annotated[str, typer.Option("--lang", "-l", help="Code of the corpus's language, such as en")] = "en",
-    dropout: Annotated[float, typer.Option(help="Rate of dropout in training", min=0.0, max=0.9)] = 0.3,
+    dropout: Annotated[float, typer.Option(help="Rate of dropout in training", min=0.0, max=0.9)] = 0.1,
 ) -> None:
     """Compare encoders on a corpus.
 
