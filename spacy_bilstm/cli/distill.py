@@ -9,6 +9,7 @@ import typer
 from spacy.cli._util import parse_config_overrides, setup_gpu
 from wasabi import msg
 
+from ..annotation import DirectoryLockedError
 from ..distillation import distill as distill_pipelines
 from ..recipes import Recipe
 from .distillation_output import print_plan, print_progress, print_result
@@ -22,7 +23,7 @@ def distill(
     output: Annotated[Path, typer.Argument(help="Directory to write the student to", file_okay=False)],
     more: Annotated[list[str] | None, typer.Option("--teacher", help="One more teacher to average with")] = None,
     gold: Annotated[Path | None, typer.Option(help="Annotated .spacy corpus to learn from too", exists=True)] = None,
-    gold_share: Annotated[float, typer.Option(help="Share of the words in training from --gold", min=0, max=1)] = 0.2,
+    gold_share: Annotated[float, typer.Option(help="Share of the words in training from --gold, below 1")] = 0.2,
     dev: Annotated[Path | None, typer.Option(help=".spacy corpus to choose the best student by", exists=True)] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="The student's own config", exists=True)] = None,
     optimize: Annotated[Recipe, typer.Option("--optimize", "-o", help="The recipe of the student")] = Recipe.efficiency,
@@ -71,7 +72,7 @@ def distill(
             on_progress=print_progress,
             progress=True,
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError, DirectoryLockedError) as error:
         msg.fail("No student was written.", str(error), exits=1)
     except KeyboardInterrupt:
         msg.warn("Stopped. The same command continues.")

@@ -48,11 +48,21 @@ def make_distillation_corpus_v1(
     RETURNS: the reader.
     RAISES: ValueError for a share outside its range.
     """
-    for name, share in (("gold_share", gold_share), ("held_out", held_out)):
-        if not 0 <= share < 1:
-            raise ValueError(f"{name} is a share. Set it to 0 or more and less than 1, not {share}.")
+    check_gold_share(gold_share)
+    if not 0 <= held_out < 1:
+        raise ValueError(f"held_out is a share. Set it to 0 or more and less than 1, not {held_out}.")
     corpus = DistillationCorpus(Path(path), gold, gold_share, held_out, soft_targets)
     return corpus.read
+
+
+def check_gold_share(share: float) -> None:
+    """Check the share of a gold corpus.
+
+    share: the share.
+    RAISES: ValueError if it is out of range.
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"gold_share is a share of the words. Set it to 0 or more and less than 1, not {share}.")
 
 
 class DistillationCorpus:

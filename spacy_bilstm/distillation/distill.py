@@ -21,10 +21,11 @@ from spacy.util import get_package_path, is_package
 from thinc.api import Config
 
 from ..annotation import PartsSummary, Progress, read_texts, write_parts
+from ..training.loop import check_training_settings
 from ..training.resumable import CHECKPOINT_STEPS, train_with_checkpoints
 from ..util.docbin import read_docs
 from ..util.files import atomic_write, check_output_directory, replace_directory
-from .corpus import PARTS, find_parts, is_held_out
+from .corpus import PARTS, check_gold_share, find_parts, is_held_out
 from .speed import measure_speed
 from .students import add_corpora, make_student_config, plan_student, write_labels
 from .teachers import TeacherComponent, Teachers, load_teachers
@@ -128,8 +129,11 @@ def distill(
     directory = Path(annotations) if annotations is not None else output.with_name(f"{output.name}-annotations")
     inputs = [*map(_find_directory, names), *paths, *(path for path in (gold, dev, directory) if path is not None)]
     check_output_directory(output, inputs=inputs, force=force)
+    _check_annotations(directory, names)
     if not 0 < held_out < 1:
         raise ValueError(f"held_out is a share of the texts. Set it to more than 0 and less than 1, not {held_out}.")
+    check_gold_share(gold_share)
+    _check_overrides(overrides or {})
     own = Config().from_disk(config, interpolate=False) if isinstance(config, (str, Path)) else config
     teachers = load_teachers(names, roles)
     plan = plan_student(teachers, own)
@@ -196,7 +200,7 @@ def annotate_texts(
     RETURNS: the counts.
     RAISES: ValueError if the directory was made with other teachers or texts.
     """
-    stream = read_texts(texts, text_column=text_column)
+    stream = read_texts(texts, text_column=text_column, exclude=annotations)
     settings = {
         "teachers": teachers.names,
         "teachers_digest": teachers.find_digest(),
@@ -262,9 +266,16 @@ def train_student(
     gpu_id: ID of the GPU, or -1 for the CPU.
     progress: whether to print spaCy's table of the training.
     RETURNS: the student.
-    RAISES: ValueError if the folder of the checkpoints has something else; and the errors of `train_with_checkpoints`,
-        such as CheckpointError if another config or corpus was used before the interruption.
+    RAISES: ValueError if the folder of the checkpoints has something else, or if the training would never end; and the
+        errors of `train_with_checkpoints`, such as CheckpointError if another config or corpus was used before the
+        interruption.
     """
+    training = config.interpolate()["training"]
+    if not training["max_steps"] and not training["patience"]:
+        raise ValueError(
+            "The training would never end, because [training] max_steps is 0. Set a number of steps, such as with "
+            "--training.max_steps 20000."
+        )
     out = sys.stdout if progress else io.StringIO()
     folder = output.with_name(f"{output.name}-training")
     if any(folder.glob("*")) and not (folder / "checkpoints").is_dir():
@@ -284,6 +295,29 @@ def train_student(
         shutil.copytree(folder / DIR_MODEL_BEST, draft)
     shutil.rmtree(folder)
     return spacy.load(output)
+
+
+def _check_annotations(directory: Path, teachers: Sequence[str | Path]) -> None:
+    """Check that a directory can hold annotation without changing anything else."""
+    if directory.exists() and not directory.is_dir():
+        raise NotADirectoryError(f"{directory} is a file. Choose another directory with --annotations.")
+    for teacher in teachers:
+        path = Path(_find_directory(teacher))
+        if path.is_dir() and directory.resolve().is_relative_to(path.resolve()):
+            raise ValueError(f"{directory} is inside the teacher {teacher}. Choose another directory.")
+    names = sorted(path.name for path in directory.glob("*") if not path.name.startswith("."))
+    if names and not (directory / PARTS).is_dir():
+        raise ValueError(
+            f"{directory} contains {names[0]}, which is not part of an annotation. Choose a new or empty directory."
+        )
+
+
+def _check_overrides(overrides: Mapping[str, Any]) -> None:
+    """Check the names and numbers of `[training]` before the long work."""
+    for name, value in overrides.items():
+        section, *path = name.split(".")
+        if section == "training" and path:
+            check_training_settings({path[0]: None if path[1:] else value})
 
 
 def _find_directory(name: str | Path) -> str | Path:

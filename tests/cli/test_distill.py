@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from spacy_bilstm.bridge.soft_targets import get_soft_labels, get_soft_tags
 from spacy_bilstm.cli import app
+from spacy_bilstm.util.lock import lock_directory
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,15 @@ def test_a_student_of_two_teachers_and_gold_annotation_is_written(folder: Path) 
     again = CliRunner().invoke(app, ["distill", *arguments])
     assert again.exit_code == 1
     assert "replace it with --force" in " ".join(again.output.split())
+
+
+def test_an_annotation_that_another_process_writes_is_an_error(folder: Path) -> None:
+    (folder / "locked-annotations" / "parts").mkdir(parents=True)
+    with lock_directory(folder / "locked-annotations" / "parts", "_lock"):
+        arguments = [str(folder / name) for name in ("teacher0", "texts.txt", "locked")]
+        result = CliRunner().invoke(app, ["distill", *arguments])
+    assert result.exit_code == 1
+    assert "is writing to" in " ".join(result.output.split())
 
 
 def test_an_error_is_printed(folder: Path) -> None:

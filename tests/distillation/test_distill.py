@@ -241,6 +241,55 @@ def test_a_share_to_hold_out_outside_its_range_is_an_error(
         distill(teacher_paths[0], texts, tmp_path / "student", held_out=held_out)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"gold_share": 1.0}, "gold_share is a share"),
+        ({"gold_share": float("nan")}, "gold_share is a share"),
+        ({"overrides": {"training.max_stepz": 5}}, "no setting 'max_stepz'"),
+        ({"overrides": {"training.optimzer.L2": 0.1}}, "no setting 'optimzer'"),
+        ({"overrides": {"training.dropout": 2}}, "dropout is a rate"),
+    ],
+)
+def test_what_the_training_would_refuse_is_refused_before_the_annotation(
+    teacher_paths: list[Path], texts: Path, tmp_path: Path, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        distill(teacher_paths[0], texts, tmp_path / "student", **SETTINGS | arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_without_end_is_refused(result: DistillationResult, tmp_path: Path) -> None:
+    config = Config().from_disk(f"{result.output}-annotations/student.cfg", interpolate=False)
+    config["training"]["max_steps"] = 0
+    with pytest.raises(ValueError, match="never end"):
+        train_student(config, tmp_path / "student")
+
+
+def test_an_annotation_directory_with_something_else_is_refused(
+    teacher_paths: list[Path], texts: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "held-out.spacy").write_text("mine")
+    inside = teacher_paths[0] / "annotations"
+    for directory, message in (
+        (tmp_path / "mine", r"contains held-out\.spacy"),
+        (tmp_path / "mine" / "held-out.spacy", "is a file"),
+        (inside, "is inside the teacher"),
+    ):
+        with pytest.raises((ValueError, OSError), match=message):
+            distill(teacher_paths[0], texts, tmp_path / "student", annotations=directory, **SETTINGS)
+    assert (tmp_path / "mine" / "held-out.spacy").read_text() == "mine"
+    assert not inside.exists()
+
+
+def test_an_annotation_beside_its_texts_is_not_read(teacher_paths: list[Path], tmp_path: Path) -> None:
+    teachers = load_teachers(teacher_paths[:1])
+    (tmp_path / "texts.txt").write_text("Anna sees Oslo .\nBoris travels .\n", encoding="utf8")
+    for _ in range(2):
+        assert annotate_texts(teachers, [tmp_path], tmp_path / "annotations").documents == 2
+
+
 def test_too_few_texts_to_hold_some_out_are_an_error(teacher_paths: list[Path], tmp_path: Path) -> None:
     (tmp_path / "texts.txt").write_text("A text .\n", encoding="utf8")
     with pytest.raises(ValueError, match="None of the texts is held out"):
