@@ -76,7 +76,7 @@ class TextStream(Iterable[Record]):
             elif self._on_bad is not None:
                 self._on_bad(item)
             else:
-                raise SourceError(f"{item.place}: {item.reason}.")
+                raise SourceError(f"{item.place}: {item.reason}. Correct it, or leave it out.")
 
 
 def read_texts(

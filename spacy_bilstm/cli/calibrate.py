@@ -26,7 +26,7 @@ def calibrate(
     pipe: Annotated[str, typer.Option("--pipe", "-p", help="Name of the entity recogniser")] = "ner",
     threshold: Annotated[bool, typer.Option("--threshold", help="Also fit the threshold, for the best F")] = False,
     gold_preproc: Annotated[bool, typer.Option("--gold-preproc", "-G", help="Use gold tokens")] = False,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU to use, or -1 for the CPU")] = -1,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU to use, or -1 for the CPU", min=-1)] = -1,
     force: Annotated[bool, typer.Option("--force", "-F", help="Replace a pipeline in the output directory")] = False,
 ) -> None:
     """Fit the temperature of an entity recogniser's confidences.

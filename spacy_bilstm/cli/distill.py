@@ -35,7 +35,7 @@ def distill(
     hard: Annotated[bool, typer.Option("--hard", help="Learn best labels instead of probabilities")] = False,
     part_size: Annotated[int, typer.Option(help="Number of texts in a part of the annotation", min=1)] = 2000,
     speed: Annotated[bool, typer.Option("--speed", help="Measure the speed of student and teacher")] = False,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU to use, or -1 for the CPU")] = -1,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU to use, or -1 for the CPU", min=-1)] = -1,
     force: Annotated[bool, typer.Option("--force", "-F", help="Replace a pipeline in the output directory")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Begin the training afresh, not the annotation")] = False,
 ) -> None:
@@ -45,8 +45,8 @@ def distill(
     same command continues it. Settings of the student's config can be changed as for `spacy train`, such as
     --training.max_steps 500.
     """
-    setup_gpu(gpu_id, silent=gpu_id < 0)
     try:
+        setup_gpu(gpu_id, silent=gpu_id < 0)
         result = distill_pipelines(
             [teacher, *(more or [])],
             texts,

@@ -45,8 +45,8 @@ def report(
     confidences, scores of words seen and unseen in training, and the sentences with the most errors. It is one file
     that needs no network. The pipeline annotates the corpus once.
     """
-    setup_gpu(gpu_id, silent=gpu_id < 0)
     try:
+        setup_gpu(gpu_id, silent=gpu_id < 0)
         check_plot_path(output.with_suffix(".svg"))  # before the long work
         evaluation = evaluate(
             model, corpus, train=train, log=log, n_worst=n_worst, n_resamples=resamples, seed=seed, progress=True

@@ -25,7 +25,7 @@ from ..training.loop import check_training_settings
 from ..training.resumable import CHECKPOINT_STEPS, train_with_checkpoints
 from ..util.docbin import read_docs
 from ..util.files import atomic_write, check_output_directory, replace_directory
-from .corpus import PARTS, check_gold_share, find_parts, is_held_out
+from .corpus import PARTS, check_gold_share, count_words, find_parts, is_held_out
 from .speed import measure_speed
 from .students import add_corpora, make_student_config, plan_student, write_labels
 from .teachers import TeacherComponent, Teachers, load_teachers
@@ -126,7 +126,7 @@ def distill(
     names = [teacher] if isinstance(teacher, (str, Path)) else list(teacher)
     paths = [texts] if isinstance(texts, (str, Path)) else list(texts)
     output = Path(output)
-    directory = Path(annotations) if annotations is not None else output.with_name(f"{output.name}-annotations")
+    directory = Path(annotations) if annotations is not None else output.parent / f"{output.name}-annotations"
     inputs = [*map(_find_directory, names), *paths, *(path for path in (gold, dev, directory) if path is not None)]
     check_output_directory(output, inputs=inputs, force=force)
     _check_annotations(directory, names)
@@ -134,6 +134,9 @@ def distill(
         raise ValueError(f"held_out is a share of the texts. Set it to more than 0 and less than 1, not {held_out}.")
     check_gold_share(gold_share)
     _check_overrides(overrides or {})
+    n_gold_words = 0 if gold is None else count_words(Path(gold))
+    if dev is not None:
+        count_words(Path(dev))
     own = Config().from_disk(config, interpolate=False) if isinstance(config, (str, Path)) else config
     teachers = load_teachers(names, roles)
     plan = plan_student(teachers, own)
@@ -150,7 +153,7 @@ def distill(
         optimize,
         n_docs=summary.documents,
         n_words=summary.words,
-        n_gold_words=0 if gold is None else _count_words(teachers.pipelines[0], Path(gold)),
+        n_gold_words=n_gold_words,
         gold_share=gold_share,
         vectors=vectors,
         gpu=gpu_id >= 0,
@@ -207,6 +210,8 @@ def annotate_texts(
         "components": {name: knowledge.is_soft for name, knowledge in teachers.knowledge.items()},
         "texts": stream.describe(),
     }
+    if teachers.roles:
+        settings["roles"] = teachers.roles
     return write_parts(
         stream,
         Path(annotations) / PARTS,
@@ -316,16 +321,12 @@ def _check_overrides(overrides: Mapping[str, Any]) -> None:
     """Check the names and numbers of `[training]` before the long work."""
     for name, value in overrides.items():
         section, *path = name.split(".")
-        if section == "training" and path:
-            check_training_settings({path[0]: None if path[1:] else value})
+        if section == "training" and path and not str(value).startswith("$"):  # Variables are resolved later.
+            check_training_settings({path[0]: {} if path[1:] else value})
 
 
 def _find_directory(name: str | Path) -> str | Path:
     return get_package_path(str(name)) if is_package(str(name)) else name
-
-
-def _count_words(nlp: Language, corpus: Path) -> int:
-    return sum(len(example.reference) for example in Corpus(corpus)(nlp))
 
 
 def _score(nlp: Language, corpus: Path) -> dict[str, float]:

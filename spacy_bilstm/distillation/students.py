@@ -34,6 +34,9 @@ def plan_student(teachers: Teachers, config: Config | None) -> list[TeacherCompo
     RETURNS: the components of the teachers, some of them left out.
     RAISES: TeacherError if nothing can be learned.
     """
+    missing = [] if config is None else [name for name in ("nlp", "components", "training") if name not in config]
+    if missing:
+        raise TeacherError(f"The student's config has no section [{missing[0]}]. Give a complete training config.")
     plan = []
     for component in teachers.components:
         if component.takeover in (Takeover.soft, Takeover.hard):

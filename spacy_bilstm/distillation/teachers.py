@@ -109,6 +109,12 @@ class Teachers:
     components: list[TeacherComponent]
     knowledge: dict[str, Knowledge]
 
+    @property
+    def roles(self) -> dict[str, str]:
+        """What components are taught as, where their class does not tell it."""
+        kinds = {component.name: component.kind for component in self.components if component.kind}
+        return {name: kind for name, kind in kinds.items() if kind != _find_kind(self.pipelines[0].get_pipe(name))}
+
     def annotate(self, records: Sequence[Record]) -> Iterator[Doc]:
         """Annotate texts with the mean of what the teachers know.
 
@@ -179,6 +185,9 @@ def load_teachers(names: Sequence[str | Path], roles: Mapping[str, str] | None =
             raise TeacherError(f"{found[0]} has no component '{name}'. It has: {', '.join(first.pipe_names)}.")
         if role not in ROLES:
             raise TeacherError(f"'{name}' can't be learned as '{role}'. Choose from: {', '.join(ROLES)}.")
+        kind = _find_kind(first.get_pipe(name))
+        if kind and kind.partition("_")[0] != role.partition("_")[0]:
+            raise TeacherError(f"'{name}' is a '{kind}' and can't be learned as '{role}'. Leave this role out.")
     _check_same(found, pipelines)
     components, knowledge = [], {}
     for name, pipe in first.pipeline:

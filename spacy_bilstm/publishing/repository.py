@@ -12,6 +12,7 @@ from zipfile import is_zipfile
 
 import spacy
 import srsly
+from spacy.about import __version__ as spacy_version
 from spacy.language import Language
 from spacy.util import is_compatible_version
 
@@ -136,7 +137,7 @@ def _check_meta(meta: Mapping[str, Any], nlp: Language) -> Mapping[str, Any]:
             raise ValueError(f"{name!r} of meta.json must be a string, not {value!r}.")
         if name in _PATTERNS and not re.fullmatch(_PATTERNS[name], value):
             raise ValueError(f"{name!r} of meta.json is {value!r}. Use letters, digits and {_ALSO[name]} only.")
-        if name == "spacy_version" and is_compatible_version(spacy.__version__, value) is None:
+        if name == "spacy_version" and is_compatible_version(spacy_version, value) is None:
             raise ValueError(f"'spacy_version' of meta.json is {value!r}. Write versions such as '>=3.8.0,<3.9.0'.")
         if name in _DETERMINED and value != nlp.meta.get(name):
             raise ValueError(f"the pipeline determines {name!r} in meta.json. Leave it out of the fields to set.")

@@ -43,11 +43,14 @@ def check_training_settings(training: Mapping[str, Any]) -> None:
             similar = get_close_matches(name, known, n=1)
             advice = f"Do you mean '{similar[0]}'?" if similar else f"Its settings are: {', '.join(known)}."
             raise ValueError(f"[training] has no setting '{name}'. {advice}")
-        if isinstance(value, (int, float)):
-            if name == "dropout" and not 0 <= value < 1:
-                raise ValueError(f"[training] dropout is a rate and must be at least 0 and less than 1, not {value}.")
-            if name in _MINIMA and value < _MINIMA[name]:
-                raise ValueError(f"[training] {name} must be at least {_MINIMA[name]}, not {value}.")
+        if name == "dropout" and not isinstance(value, dict) and not _is_rate(value):
+            raise ValueError(f"[training] dropout is a rate and must be at least 0 and less than 1, not {value!r}.")
+        if name in _MINIMA and not (isinstance(value, int) and value >= _MINIMA[name]):
+            raise ValueError(f"[training] {name} must be a whole number of at least {_MINIMA[name]}, not {value!r}.")
+
+
+def _is_rate(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value < 1
 
 
 def iterate_updates(nlp: Language, batches: Iterable[Batch], settings: dict[str, Any]) -> Iterator[list[Example]]:

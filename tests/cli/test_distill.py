@@ -58,9 +58,10 @@ def test_an_annotation_that_another_process_writes_is_an_error(folder: Path) -> 
     assert "is writing to" in " ".join(result.output.split())
 
 
-def test_an_error_is_printed(folder: Path) -> None:
-    arguments = [str(folder / name) for name in ("missing", "texts.txt", "never")]
-    result = CliRunner().invoke(app, ["distill", *arguments])
+@pytest.mark.parametrize(("teacher", "options"), [("missing", []), ("teacher0", ["--gpu-id", "99"])])
+def test_an_error_is_printed(folder: Path, teacher: str, options: list[str]) -> None:
+    arguments = [str(folder / name) for name in (teacher, "texts.txt", "never")]
+    result = CliRunner().invoke(app, ["distill", *arguments, *options])
     assert result.exit_code == 1
     assert "No student was written." in result.output
     assert not (folder / "never").exists()

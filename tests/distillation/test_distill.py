@@ -249,14 +249,22 @@ def test_a_share_to_hold_out_outside_its_range_is_an_error(
         ({"overrides": {"training.max_stepz": 5}}, "no setting 'max_stepz'"),
         ({"overrides": {"training.optimzer.L2": 0.1}}, "no setting 'optimzer'"),
         ({"overrides": {"training.dropout": 2}}, "dropout is a rate"),
+        ({"gold": "texts"}, "is no .spacy file"),
+        ({"dev": "texts"}, "is no .spacy file"),
+        ({"dev": "empty"}, "has no words"),
+        ({"config": Config()}, r"no section \[nlp\]"),
+        ({"roles": {"tagger": "textcat"}}, "'tagger' is a 'tagger' and can't be learned as 'textcat'"),
     ],
 )
 def test_what_the_training_would_refuse_is_refused_before_the_annotation(
     teacher_paths: list[Path], texts: Path, tmp_path: Path, arguments: dict[str, Any], message: str
 ) -> None:
+    DocBin().to_disk(tmp_path / "empty.spacy")
+    files = {"texts": texts, "empty": tmp_path / "empty.spacy"}
+    arguments = {name: files.get(str(value), value) for name, value in arguments.items()}
     with pytest.raises(ValueError, match=message):
         distill(teacher_paths[0], texts, tmp_path / "student", **SETTINGS | arguments)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.spacy"]
 
 
 def test_a_training_without_end_is_refused(result: DistillationResult, tmp_path: Path) -> None:
@@ -294,3 +302,15 @@ def test_too_few_texts_to_hold_some_out_are_an_error(teacher_paths: list[Path], 
     (tmp_path / "texts.txt").write_text("A text .\n", encoding="utf8")
     with pytest.raises(ValueError, match="None of the texts is held out"):
         distill(teacher_paths[0], tmp_path / "texts.txt", tmp_path / "student", held_out=1e-9)
+
+
+def test_the_annotation_of_a_component_taught_as_something_else_is_not_continued(
+    teacher_paths: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "texts.txt").write_text("Anna sees Oslo .\n", encoding="utf8")
+    teachers = load_teachers(teacher_paths[:1], {"attribute_ruler": "ner"})
+    assert teachers.roles == {"attribute_ruler": "ner"}
+    annotate_texts(teachers, [tmp_path / "texts.txt"], tmp_path / "annotations")
+    teachers = load_teachers(teacher_paths[:1], {"attribute_ruler": "textcat"})
+    with pytest.raises(ValueError, match="settings"):
+        annotate_texts(teachers, [tmp_path / "texts.txt"], tmp_path / "annotations")

@@ -117,11 +117,13 @@ def test_a_dropout_without_decimal_point_is_a_number() -> None:
         ("dropout", 7, "dropout is a rate"),
         ("dropout", -0.1, "dropout is a rate"),
         ("dropout", float("nan"), "dropout is a rate"),
-        ("eval_frequency", 0, "eval_frequency must be at least 1, not 0"),
-        ("accumulate_gradient", 0, "accumulate_gradient must be at least 1, not 0"),
-        ("max_steps", -5, "max_steps must be at least 0, not -5"),
-        ("patience", -1, "patience must be at least 0, not -1"),
-        ("max_epochs", -2, "max_epochs must be at least -1, not -2"),
+        ("eval_frequency", 0, "eval_frequency must be a whole number of at least 1, not 0"),
+        ("accumulate_gradient", 0, "accumulate_gradient must be a whole number of at least 1, not 0"),
+        ("max_steps", -5, "max_steps must be a whole number of at least 0, not -5"),
+        ("patience", -1, "patience must be a whole number of at least 0, not -1"),
+        ("max_epochs", -2, "max_epochs must be a whole number of at least -1, not -2"),
+        ("max_steps", "five", "max_steps must be a whole number of at least 0, not 'five'"),
+        ("dropout", "nan", "dropout is a rate and must be at least 0 and less than 1, not 'nan'"),
     ],
 )
 def test_a_setting_without_meaning_is_refused(name: str, value: Any, message: str) -> None:
