@@ -14,6 +14,7 @@ from wasabi import msg
 
 from ..pipeline.calibration import TemperatureFit, ThresholdFit
 from ..pipeline.calibration import calibrate as calibrate_pipeline
+from ..util.docbin import count_words
 from ..util.files import check_output_directory, replace_directory
 
 
@@ -38,6 +39,7 @@ def calibrate(
     source = get_package_path(model) if is_package(model) else model
     try:
         check_output_directory(output_path, inputs=[source, data_path], force=force)
+        count_words(data_path)  # spaCy's reader takes other files for empty folders.
         setup_gpu(gpu_id, silent=True)
         nlp = spacy.load(model)
         result = calibrate_pipeline(nlp, data_path, pipe, threshold=threshold, gold_preproc=gold_preproc, progress=True)

@@ -80,5 +80,7 @@ def _print_summary(config: Config, recipe: Recipe, path: Path, gpu: bool) -> Non
         msg.text(f"- {label}: {value}")
     msg.good("Saved config", str(path))
     msg.text("Add your data and train your pipeline:")
-    device = " --gpu-id 0" if gpu else ""
-    print(f"{COMMAND} train {shlex.quote(str(path))} --paths.train ./train.spacy --paths.dev ./dev.spacy{device}")
+    options = "--paths.train ./train.spacy --paths.dev ./dev.spacy --output ./model"
+    options += " --paths.kb ./kb" if "entity_linker" in config["components"] else ""
+    options += " --gpu-id 0" if gpu else ""
+    print(f"{COMMAND} train {shlex.quote(str(path))} {options}")

@@ -9,7 +9,7 @@ import typer
 from spacy.cli._util import setup_gpu
 from wasabi import msg
 
-from ..evaluation import CorpusError, LogError, evaluate, write_report
+from ..evaluation import check_report_path, evaluate, write_report
 from ..util.plots import PlotsMissingError, check_plot_path
 from .exits import INTERRUPTED
 
@@ -47,12 +47,13 @@ def report(
     """
     try:
         setup_gpu(gpu_id, silent=gpu_id < 0)
-        check_plot_path(output.with_suffix(".svg"))  # before the long work
+        check_report_path(output)  # before the long work
+        check_plot_path(output.with_suffix(".svg"))
         evaluation = evaluate(
             model, corpus, train=train, log=log, n_worst=n_worst, n_resamples=resamples, seed=seed, progress=True
         )
         write_report(evaluation, output)
-    except (PlotsMissingError, CorpusError, LogError, OSError) as error:
+    except (PlotsMissingError, ValueError, OSError) as error:
         msg.fail("No report was written.", str(error), exits=1)
     except KeyboardInterrupt:
         msg.warn("Stopped: no report was written.")

@@ -14,7 +14,7 @@ from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
 from ..bridge.soft_targets import forget_soft_targets
-from ..util.docbin import StoredDocs, read_docs
+from ..util.docbin import StoredDocs
 
 PARTS = "parts"
 """The folder of the annotated parts in an annotation directory."""
@@ -53,20 +53,6 @@ def make_distillation_corpus_v1(
         raise ValueError(f"held_out is a share. Set it to 0 or more and less than 1, not {held_out}.")
     corpus = DistillationCorpus(Path(path), gold, gold_share, held_out, soft_targets)
     return corpus.read
-
-
-def count_words(path: Path) -> int:
-    """Return the number of words of an annotated corpus.
-
-    path: a `.spacy` file, or a folder of them.
-    RAISES: ValueError, with the file, if it is not in spaCy's binary format or has no words.
-    """
-    if path.is_file() and path.suffix != ".spacy":
-        raise ValueError(f"{path} is no .spacy file. Create one with: python -m spacy bilstm corpus")
-    n_words = sum(len(doc) for file in walk_corpus(path, ".spacy") for doc in read_docs(Path(file), Vocab()))
-    if not n_words:
-        raise ValueError(f"{path} has no words. Give an annotated corpus in .spacy format.")
-    return n_words
 
 
 def check_gold_share(share: float) -> None:

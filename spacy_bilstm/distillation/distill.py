@@ -23,9 +23,9 @@ from thinc.api import Config
 from ..annotation import PartsSummary, Progress, read_texts, write_parts
 from ..training.loop import check_training_settings
 from ..training.resumable import CHECKPOINT_STEPS, train_with_checkpoints
-from ..util.docbin import read_docs
+from ..util.docbin import count_words, read_docs
 from ..util.files import atomic_write, check_output_directory, replace_directory
-from .corpus import PARTS, check_gold_share, count_words, find_parts, is_held_out
+from .corpus import PARTS, check_gold_share, find_parts, is_held_out
 from .speed import measure_speed
 from .students import add_corpora, make_student_config, plan_student, write_labels
 from .teachers import TeacherComponent, Teachers, load_teachers

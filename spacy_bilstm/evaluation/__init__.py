@@ -2,7 +2,7 @@
 
 from .corpus import CorpusError
 from .evaluation import Evaluation, evaluate
-from .html.page import write_report
+from .html.page import check_report_path, write_report
 from .training_log import LogError
 
-__all__ = ["CorpusError", "Evaluation", "LogError", "evaluate", "write_report"]
+__all__ = ["CorpusError", "Evaluation", "LogError", "check_report_path", "evaluate", "write_report"]

@@ -77,7 +77,7 @@ def make_config(
     config["components"] = {name: config["components"][name] for name in config["nlp"]["pipeline"]}
     if "entity_linker" in pipeline:
         _add_sentences(config)
-    if vectors:
+    if vectors is not None:
         _check_vectors(vectors)
         config["paths"]["vectors"] = vectors
     for name, value in scale_settings(config, n_words).items():

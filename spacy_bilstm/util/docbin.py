@@ -16,6 +16,7 @@ import numpy
 import srsly
 from spacy.attrs import DEP, ENT_ID, ENT_KB_ID, ENT_TYPE, LEMMA, MORPH, NORM, ORTH, SPACY, TAG
 from spacy.tokens import Doc, DocBin
+from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
 _STRINGS = (ORTH, NORM, TAG, DEP, ENT_TYPE, ENT_KB_ID, ENT_ID, LEMMA, MORPH)
@@ -31,6 +32,20 @@ def read_docs(path: str | Path, vocab: Vocab) -> list[Doc]:
     """
     with _explain(path):
         return list(_get_docs(_read_bin(path), vocab, _make_decoder()))
+
+
+def count_words(path: Path) -> int:
+    """Return the number of words of an annotated corpus.
+
+    path: a `.spacy` file, or a folder of them.
+    RAISES: ValueError, with the file, if it is not in spaCy's binary format or has no words.
+    """
+    if path.is_file() and path.suffix != ".spacy":
+        raise ValueError(f"{path} is no .spacy file. Create one with: python -m spacy bilstm corpus")
+    n_words = sum(len(doc) for file in walk_corpus(path, ".spacy") for doc in read_docs(file, Vocab()))
+    if not n_words:
+        raise ValueError(f"{path} has no words. Give an annotated corpus in .spacy format.")
+    return n_words
 
 
 class StoredDocs:

@@ -125,3 +125,10 @@ def test_a_full_disk_is_an_error_that_names_the_target(
     assert "Nothing was written." in result.output
     assert "No space left on device" in result.output
     assert not list(folder.glob("*full*"))
+
+
+def test_a_corpus_that_is_none_is_an_error(run: Callable[..., Result], folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine", encoding="utf8")
+    result = run("model", "notes.txt", "never")
+    assert result.exit_code == 1
+    assert "is no .spacy file" in " ".join(result.output.split())

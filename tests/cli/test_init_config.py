@@ -49,6 +49,17 @@ def test_the_printed_command_trains_all_components(
     assert nlp.vocab.has_vector("cat") == bool(with_vectors)
 
 
+def test_the_printed_command_saves_the_model_and_loads_the_knowledge_base(tmp_path: Path, run_spacy: Run) -> None:
+    printed = run_spacy("bilstm", "init-config", tmp_path / "a.cfg", "-p", "ner,entity_linker").output
+    assert printed.splitlines()[-1].endswith("--output ./model --paths.kb ./kb")
+    assert "--paths.kb" not in run_spacy("bilstm", "init-config", tmp_path / "b.cfg", "-p", "ner").output
+
+
+def test_empty_vectors_are_an_error(tmp_path: Path, run_spacy: Run) -> None:
+    output = run_spacy("bilstm", "init-config", tmp_path / "a.cfg", "--vectors", "", exit_code=1).output
+    assert "Can't find the vectors ''" in output
+
+
 @pytest.mark.parametrize("optimize", ["efficiency", "accuracy"])
 def test_the_config_passes_debug_config_and_fill_config_unchanged(
     optimize: str, corpus: Path, tmp_path: Path, run_spacy: Run

@@ -52,6 +52,18 @@ def test_equal_options_write_equal_pages(trained_path: Path, gold: Path, tmp_pat
     assert "Sentences with the most errors" not in sources[0]
 
 
+def test_a_corpus_in_the_place_of_the_page_is_kept(blank: Path, gold: Path) -> None:
+    before = gold.read_bytes()
+    output = " ".join(run(blank, gold, gold, exit_code=1).output.split())
+    assert "is no .html file" in output
+    assert gold.read_bytes() == before
+
+
+def test_a_gpu_that_is_missing_is_an_error(blank: Path, gold: Path, tmp_path: Path) -> None:
+    output = run(blank, gold, tmp_path / "page.html", "--gpu-id", 99, exit_code=1).output
+    assert "No report was written." in output
+
+
 def test_an_unknown_pipeline_is_an_error(gold: Path, tmp_path: Path) -> None:
     assert "Can't find model" in run("no_such_pipeline", gold, tmp_path / "page.html", exit_code=1).output
     assert not list(tmp_path.iterdir())

@@ -19,11 +19,23 @@ def write_report(evaluation: Evaluation, path: str | Path) -> None:
 
     evaluation: what `evaluate` returns.
     path: the file to write. If writing fails, an existing file is unchanged.
-    RAISES: PlotsMissingError if Matplotlib is not installed.
+    RAISES: PlotsMissingError if Matplotlib is not installed; ValueError as `check_report_path` does.
     """
+    check_report_path(path)
     page = render_page(evaluation)
     with atomic_write(Path(path)) as draft:
         draft.write_text(page, encoding="utf8")
+
+
+def check_report_path(path: str | Path) -> None:
+    """Check that a report replaces no file of another kind, such as the corpus.
+
+    path: the file to write.
+    RAISES: ValueError if it exists and is not an `.html` file.
+    """
+    path = Path(path)
+    if path.is_file() and path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{path} exists and is no .html file. Choose another path for the report.")
 
 
 def render_page(evaluation: Evaluation) -> str:
