@@ -10,7 +10,7 @@ from spacy.cli._util import import_code, parse_config_overrides, show_validation
 from spacy.util import load_config
 from wasabi import msg
 
-from ..sweeps import DirectoryLockedError, RayMissingError, draw_sweep, read_space, run_sweep
+from ..sweeps import DirectoryLockedError, draw_sweep, read_space, run_sweep
 from ..training.resumable import CHECKPOINT_STEPS
 from ..util.plots import PlotsMissingError, check_plot_path, save_figure
 from .exits import INTERRUPTED
@@ -68,7 +68,7 @@ def sweep(
         progress.close()
         msg.warn("Interrupted.", f"{output} has what was trained so far. Run the same command again to continue.")
         raise typer.Exit(INTERRUPTED) from None
-    except (ValueError, DirectoryLockedError, RayMissingError, PlotsMissingError) as error:
+    except (ValueError, OSError, ImportError, DirectoryLockedError, PlotsMissingError) as error:
         progress.close()
         msg.fail("The sweep can't run.", str(error), exits=1)
     progress.close()

@@ -19,6 +19,7 @@ else:
 
 KINDS = ("choice", "uniform", "log_uniform", "randint")
 _DIGITS = 4
+_MAX_INTEGER = 2**53  # Larger ones are not exact in all programs that read JSON.
 
 
 class SpaceError(ValueError):
@@ -70,8 +71,8 @@ def read_space(path: str | Path) -> list[Parameter]:
     RAISES: SpaceError, with the file and the setting, if the file is not valid.
     """
     try:
-        return parse_space(tomllib.loads(Path(path).read_text(encoding="utf8")))
-    except ValueError as error:
+        return parse_space(tomllib.loads(Path(path).read_text(encoding="utf-8-sig")))
+    except (ValueError, OverflowError) as error:
         raise SpaceError(f"{path} is not a valid space: {error}") from error
 
 
@@ -134,6 +135,10 @@ def _parse_distribution(path: str, content: Mapping[str, Any]) -> Parameter:
     if not isinstance(values, list):
         raise SpaceError(f"{path}: {kind} needs a list, not {values!r}.")
     if kind == "choice":
+        try:
+            json.dumps(values, allow_nan=False)
+        except (TypeError, ValueError) as error:  # Dates, NaN and infinity.
+            raise SpaceError(f"{path}: choice has values that a config can't have: {error}.") from error
         if len({json.dumps(value, default=str) for value in values}) != len(values) or len(values) < 2:
             raise SpaceError(f"{path}: choice needs at least two values, all different, not {values}.")
         return Parameter(path, kind, tuple(values))
@@ -144,6 +149,10 @@ def _parse_distribution(path: str, content: Mapping[str, Any]) -> Parameter:
     low, high = values
     if low >= high:
         raise SpaceError(f"{path}: {kind} needs a lower limit below the upper one, not {values}.")
+    if kind == "randint" and not -_MAX_INTEGER <= low < high <= _MAX_INTEGER:
+        raise SpaceError(f"{path}: randint needs limits between -{_MAX_INTEGER} and {_MAX_INTEGER}, not {values}.")
+    if kind == "uniform" and not math.isfinite(float(high) - float(low)):
+        raise SpaceError(f"{path}: the limits of uniform are too far apart: {values}.")
     if kind == "log_uniform" and low <= 0:
         raise SpaceError(f"{path}: log_uniform needs limits above 0, not {values}.")
     return Parameter(path, kind, (low, high))

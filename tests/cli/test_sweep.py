@@ -107,3 +107,36 @@ def test_progress_is_a_line(tmp_path: Path) -> None:
     assert describe_sweep(progress) == (
         "5 of 20 trials done, 3 stopped early | trial 2: step 20, score 0.4000 | best 0.9000, trial 1"
     )
+
+
+@pytest.mark.parametrize(
+    ("distribution", "message"),
+    [
+        ("{choice = [1979-05-27, 1980-01-01]}", "values that a config can't have"),
+        ("{choice = [1.0, nan]}", "values that a config can't have"),
+        ("{randint = [0, 99999999999999999999]}", "randint needs limits"),
+        ("{uniform = [-1.7e308, 1.7e308]}", "too far apart"),
+        (f"{{uniform = [0, 1{'0' * 400}]}}", "is not a valid space"),
+    ],
+)
+def test_values_that_cannot_be_drawn_or_stored_are_refused(
+    run: Callable[..., Result], tmp_path: Path, called: dict[str, Any], distribution: str, message: str
+) -> None:
+    (tmp_path / "space.toml").write_text(f'"training.dropout" = {distribution}')
+    output = " ".join(run(exit_code=1).output.split())
+    assert "The sweep can't run." in output
+    assert message in output
+    assert not called
+
+
+def test_a_space_saved_by_a_windows_editor_is_read(
+    run: Callable[..., Result], tmp_path: Path, called: dict[str, Any]
+) -> None:
+    (tmp_path / "space.toml").write_bytes(b'\xef\xbb\xbf"training.dropout" = {choice = [0.1, 0.5]}\r\n')
+    run()
+    assert [parameter.path for parameter in called["space"]] == ["training.dropout"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_message(run: Callable[..., Result], called: dict[str, Any]) -> None:
+    called["raises"] = PermissionError("read-only")
+    assert "read-only" in run(exit_code=1).output
