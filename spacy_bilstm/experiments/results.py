@@ -146,7 +146,7 @@ def _summarise(runs: Sequence[Run], variants: Sequence[Variant]) -> list[Summary
 
 def _read_runs(path: Path, experiment: str, settings: dict[str, Any]) -> list[Run]:
     try:
-        content = srsly.read_json(path)
+        content = _read_json(path)
         settings_there = {"experiment": content["experiment"], **content["settings"]}
         versions_there = dict(content["versions"])
         runs = [_read_run(item) for item in content["runs"]]
@@ -160,6 +160,11 @@ def _read_runs(path: Path, experiment: str, settings: dict[str, Any]) -> list[Ru
     return runs
 
 
+def _read_json(path: Path) -> Any:
+    """Return the content of a JSON file. Unlike srsly, `json` reads 0.3 as 0.3: the settings are compared."""
+    return json.loads(path.read_text(encoding="utf8"))
+
+
 def read_store(path: Path) -> dict[str, Any]:
     """Return the results in a file of `write_store`, or none if there is no file.
 
@@ -170,7 +175,7 @@ def read_store(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        results = dict(srsly.read_json(path))
+        results = dict(_read_json(path))
         versions = dict(results.pop("versions", {}))
     except (ValueError, TypeError) as error:
         raise OtherSettingsError(

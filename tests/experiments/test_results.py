@@ -50,6 +50,13 @@ def test_a_file_is_continued(tmp_path: Path) -> None:
     assert make_comparison(path).runs == [make_run(VARIANTS[0], 0)]
 
 
+@pytest.mark.parametrize("number", [0.3, 0.1, 0.003])
+def test_a_file_with_fractions_in_its_settings_is_continued(tmp_path: Path, number: float) -> None:
+    path = tmp_path / "out.json"
+    make_comparison(path, dropout=number).add(make_run(VARIANTS[0], 0, number))
+    assert make_comparison(path, dropout=number).runs == [make_run(VARIANTS[0], 0, number)]
+
+
 def test_a_file_keeps_the_runs_of_other_variants(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     other = make_run(Variant("rnn"), 5)
