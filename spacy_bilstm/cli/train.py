@@ -70,7 +70,9 @@ def train(
             "Stopped.", f"{error}\nThe best model so far, if there is one, is in {output / 'model-best'}.", exits=1
         )
     except (CheckpointError, CorpusChangedError) as error:
-        msg.fail("Can't continue the training.", str(error), exits=1)
+        msg.fail("Can't continue the training.")
+        typer.echo(error)  # wasabi would join its lines.
+        raise typer.Exit(1) from None
     except (ValueError, OSError, ImportError) as error:
         if verbose:
             raise

@@ -52,6 +52,16 @@ def test_overrides_reach_the_config(run: Callable[..., str], tmp_path: Path) -> 
     run("--training.max_steps", 3, "--restart")
 
 
+def test_each_difference_has_a_line(config_path: Path, tmp_path: Path, run_spacy: RunSpacy) -> None:
+    command = ["bilstm", "train", config_path, "--output", tmp_path / "output", "--training.max_steps", 1]
+    run_spacy(*command)
+    lines = run_spacy(*command, "--training.seed", 5, "--training.patience", 7, exit_code=1).output.splitlines()
+    assert [line for line in lines if line.startswith("- ")] == [
+        "- training.patience: 0 in the checkpoint, 7 now",
+        "- training.seed: 0 in the checkpoint, 5 now",
+    ]
+
+
 def test_a_training_that_diverged_is_reported(run: Callable[..., str]) -> None:
     toy_training.SPOILED[:] = [1]
     try:
