@@ -145,6 +145,10 @@ def distill(
     summary = annotate_texts(
         teachers, paths, directory, text_column=text_column, part_size=part_size, on_progress=on_progress
     )
+    if not summary.documents:
+        raise ValueError(
+            f"There are no texts in {', '.join(map(str, paths))}. Give files with at least some hundred texts."
+        )
     write_labels(teachers, plan, directory)
     held_out_path = write_held_out(directory, teachers.pipelines[0], held_out)
     student_config = own or make_student_config(

@@ -304,6 +304,13 @@ def test_too_few_texts_to_hold_some_out_are_an_error(teacher_paths: list[Path], 
         distill(teacher_paths[0], tmp_path / "texts.txt", tmp_path / "student", held_out=1e-9)
 
 
+def test_a_file_without_texts_is_an_error(teacher_paths: list[Path], tmp_path: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n \n", encoding="utf8")
+    with pytest.raises(ValueError, match="There are no texts"):
+        distill(teacher_paths[0], texts, tmp_path / "student", **SETTINGS)
+
+
 def test_the_annotation_of_a_component_taught_as_something_else_is_not_continued(
     teacher_paths: list[Path], tmp_path: Path
 ) -> None:
