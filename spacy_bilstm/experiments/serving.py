@@ -86,7 +86,7 @@ def read_memory(pid: int) -> int:
     pid: the process.
     """
     memory = 0
-    for process in _find_processes(pid):
+    for process in find_processes(pid):
         lines = (process / "smaps_rollup").read_text(encoding="utf8").splitlines()
         memory += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
     return memory
@@ -153,8 +153,11 @@ class _Client:
         return seconds
 
 
-def _find_processes(pid: int) -> list[Path]:
-    """Return the folders of a process and all its descendants."""
+def find_processes(pid: int) -> list[Path]:
+    """Return the folders in /proc of a process and all its descendants. Linux only.
+
+    pid: the process.
+    """
     children: dict[int, list[int]] = {}
     for folder in _PROC.iterdir():
         if folder.name.isdigit():
@@ -170,7 +173,7 @@ def _find_processes(pid: int) -> list[Path]:
 
 
 def _read_cpu_seconds(pid: int) -> float:
-    ticks = sum(int(ticks) for folder in _find_processes(pid) for ticks in _read_status(folder)[11:13])
+    ticks = sum(int(ticks) for folder in find_processes(pid) for ticks in _read_status(folder)[11:13])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ import toy_sweeps
 from spacy.util import load_config
 from toy_training import get_digests, write_corpus
 
+from spacy_bilstm.experiments.serving import find_processes
 from spacy_bilstm.sweeps import Evaluation, SweepResult, Trial, parse_space, run_sweep
 from spacy_bilstm.sweeps.tune_engine import TrialSettings, make_scheduler
 from spacy_bilstm.training.resumable import train_with_checkpoints
@@ -78,15 +80,21 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepResult
 
 
 @pytest.fixture
-def start(corpus: Path, tmp_path: Path) -> Callable[[int], "subprocess.Popen[bytes]"]:
+def start(corpus: Path, tmp_path: Path) -> Iterator[Callable[[int], "subprocess.Popen[bytes]"]]:
     """Return a function that starts the sweep in the folder `sweep`, in a group of processes of its own."""
+    processes = []
 
     def begin(workers: int = 1) -> "subprocess.Popen[bytes]":
         arguments = [str(corpus), str(tmp_path / "sweep"), str(workers)]
         command = [sys.executable, toy_sweeps.__file__, *arguments]
-        return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+        processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True))
+        return processes[-1]
 
-    return begin
+    yield begin
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def read_trial(directory: Path, number: int) -> dict[str, Any]:
@@ -104,6 +112,16 @@ def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") 
     while not condition():
         assert process.poll() is None, process.communicate()[1].decode()
         time.sleep(0.05)
+
+
+def find_trial_processes(driver: int) -> list[int]:
+    """Return the ids of the processes that train trials, by the name that Ray gives them."""
+    found = []
+    for folder in find_processes(driver):
+        with suppress(OSError):  # It has ended.
+            if (folder / "cmdline").read_bytes().startswith(b"ray::ImplicitFunc"):
+                found.append(int(folder.name))
+    return found
 
 
 def describe(result: SweepResult) -> list[Any]:
@@ -194,18 +212,11 @@ def test_a_trial_whose_process_is_killed_goes_on(
     start: Callable[[int], "subprocess.Popen[bytes]"], corpus: Path, whole: SweepResult, tmp_path: Path
 ) -> None:
     process = start(1)
-    wait_for(lambda: count_evaluations(tmp_path / "sweep") > 0, process)
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            name, environment = path.read_bytes(), (path.parent / "environ").read_bytes()
-        except OSError:
-            continue
-        if name.startswith(b"ray::ImplicitFunc") and str(process.pid).encode() in environment:
-            os.kill(int(path.parent.name), signal.SIGKILL)
-            break
-    else:
-        pytest.fail("no process trains a trial")
+    wait_for(lambda: count_evaluations(tmp_path / "sweep") > 1, process)  # So there is a checkpoint.
+    (trial,) = find_trial_processes(process.pid)
+    os.kill(trial, signal.SIGKILL)
     process.communicate()
+    assert "Continuing after" in (tmp_path / "sweep" / "trials" / "0001" / "log.txt").read_text()
     assert describe(toy_sweeps.run(corpus, tmp_path / "sweep")) == describe(whole)
 
 
