@@ -43,7 +43,6 @@ VARIANTS = {
     "own vectors": Variant(vectors=True),
     "pretrained, own vectors": Variant(pretrained=True, vectors=True),
     "self-trained": Variant(teachers=1),
-    "self-trained, own vectors": Variant(vectors=True, teachers=1),
     "ensemble-distilled": Variant(teachers=3),
     "all": Variant(pretrained=True, vectors=True, teachers=3),
 }
