@@ -22,11 +22,13 @@ from .store import PartInfo
 from .targets import WRITERS
 
 CONFIDENCES = "annotate_confidences"
+# In a memory zone, spaCy's tokenizer caches nothing. So the first texts are annotated outside of one, until the vocab
+# has this many new words: they stay, and the cache has the frequent ones.
+_KEPT_WORDS = 100_000
 # What a memory zone allocates is freed after this many characters. A larger zone repeats less work for frequent words.
 _ZONE_CHARACTERS = 1_000_000
-# In a memory zone, spaCy's tokenizer caches nothing. So the first texts are annotated outside of one: their words stay,
-# and the cache has the frequent words. Without this, `annotate` has 0.65 times the speed of `nlp.pipe`.
-_WARM_UP_CHARACTERS = 2_000_000
+# Docs are written and released after this many characters.
+_BATCH_CHARACTERS = 250_000
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Annotator:
         self._settings = settings
         self._nlp = spacy.load(settings.model)
         self._confidences = _find_confidences(self._nlp, settings.confidences)
-        self._n_characters = 0
+        self._n_words_to_keep = len(self._nlp.vocab) + _KEPT_WORDS
 
     def make_part(
         self, items: Sequence[Record | BadRecord], digest: str, last: bool, source_bytes: int
@@ -90,22 +92,22 @@ class Annotator:
                 else:
                     records.append(item)
         n_documents = n_words = 0
-        for batch in _cut_zones(records):
-            with self._begin_zone(sum(len(record.text) for record in batch)):
-                annotated = self._annotate(batch, bad)
-                writer.add([record.id for record, _ in annotated], [doc for _, doc in annotated])
-                n_documents += len(annotated)
-                n_words += sum(len(doc) for _, doc in annotated)
-                del annotated
+        for zone in _cut(records, _ZONE_CHARACTERS):
+            with self._begin_zone():
+                for batch in _cut(zone, _BATCH_CHARACTERS):
+                    annotated = self._annotate(batch, bad)
+                    writer.add([record.id for record, _ in annotated], [doc for _, doc in annotated])
+                    n_documents += len(annotated)
+                    n_words += sum(len(doc) for _, doc in annotated)
+                    del annotated
         data = writer.to_bytes()
         seconds = time.perf_counter() - start
         info = PartInfo(len(items), n_documents, n_words, bad, digest, last, source_bytes, seconds)
         return data, info
 
-    def _begin_zone(self, n_characters: int) -> AbstractContextManager[Any]:
-        """Return a memory zone for texts of some length, or nothing for the first texts."""
-        self._n_characters += n_characters
-        if self._n_characters <= _WARM_UP_CHARACTERS:
+    def _begin_zone(self) -> AbstractContextManager[Any]:
+        """Return a memory zone, or nothing while new words are kept."""
+        if len(self._nlp.vocab) < self._n_words_to_keep:
             return nullcontext()
         return self._nlp.memory_zone()
 
@@ -179,12 +181,12 @@ def _find_confidences(nlp: Language, wanted: bool) -> list[str]:
     return groups
 
 
-def _cut_zones(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Cut the records into batches that each get a memory zone."""
+def _cut(records: Sequence[Record], max_characters: int) -> Iterator[Sequence[Record]]:
+    """Cut records into runs that each end with the record that reaches a number of characters."""
     start = n_characters = 0
     for i, record in enumerate(records):
         n_characters += len(record.text)
-        if n_characters >= _ZONE_CHARACTERS:
+        if n_characters >= max_characters:
             yield records[start : i + 1]
             start, n_characters = i + 1, 0
     if start < len(records):

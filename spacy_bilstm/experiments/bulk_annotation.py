@@ -11,76 +11,116 @@ import argparse
 import gc
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from statistics import median
 
 import spacy
 import torch
+from spacy.language import Language
 
 from ..annotation import Progress, annotate, read_texts
-from ..annotation.parts import PART_SIZE
 from ..benchmarks.device import get_peak_memory
 from .new_words import make_texts
 from .tables import Table
 
 FORMATS = ("parquet", "jsonl", "spacy")
 # Two workers get small parts, so that both end at about the same time.
-_PART_SIZES = {1: PART_SIZE, 2: 500}
+_PART_SIZE = 500
+
+
+@dataclass
+class Turns:
+    """Annotates the texts of each part with `nlp.pipe` as well, right after `annotate` has done so.
+
+    So a machine that is slower for a while is so for both.
+
+    nlp: the pipeline.
+    texts: all texts.
+    """
+
+    nlp: Language
+    texts: Sequence[str]
+    words: list[int] = field(default_factory=list)
+    annotate_seconds: list[float] = field(default_factory=list)
+    pipe_seconds: list[float] = field(default_factory=list)
+    _documents: int = 0
+    _start: float = field(default_factory=time.process_time)
+
+    def __call__(self, progress: Progress) -> None:
+        """Note the time of a part, and take the other turn."""
+        self.annotate_seconds.append(time.process_time() - self._start)
+        texts = self.texts[self._documents : progress.documents]
+        start = time.process_time()
+        self.words.append(sum(len(doc) for doc in self.nlp.pipe(texts)))
+        self._start = time.process_time()
+        self.pipe_seconds.append(self._start - start)
+        self._documents = progress.documents
+
+
+def time_one_process(model: str, texts: Path) -> Table:
+    """Compare `annotate` in one process with `nlp.pipe`, in words per second of CPU time on one thread.
+
+    model: path or name of the pipeline.
+    texts: a file with a text in each line, more than two parts.
+    RETURNS: a table of medians over all parts but the first, with a row for each format.
+    """
+    torch.set_num_threads(1)
+    lines = [record.text for record in read_texts(texts)]
+    rows = []
+    for format in FORMATS:
+        turns = Turns(spacy.load(model), lines)
+        with tempfile.TemporaryDirectory() as directory:
+            annotate(texts, Path(directory) / "out", model, format=format, progress=turns)
+        parts = list(zip(turns.words, turns.pipe_seconds, turns.annotate_seconds, strict=True))[1:]
+        pipe = median(words / seconds for words, seconds, _ in parts)
+        annotated = median(words / seconds for words, _, seconds in parts)
+        ratio = median(pipe_seconds / seconds for _, pipe_seconds, seconds in parts)
+        rows.append((format, f"{pipe:,.0f}", f"{annotated:,.0f}", f"{ratio:.2f}"))
+    return Table(("", "nlp.pipe", "annotate", "ratio"), rows)
 
 
 @dataclass
 class Clock:
-    """Measures words per second without the start, in which each worker annotates its first part.
+    """Measures words per second without the start, in which each of two workers annotates its first part."""
 
-    now: returns the time, such as `time.process_time`.
-    workers: number of workers.
-    """
-
-    now: Callable[[], float]
-    workers: int
     times: list[tuple[float, int]] = field(default_factory=list)
 
-    def __call__(self, words: int) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Note after each part how many words are done."""
-        self.times.append((self.now(), words))
+        self.times.append((time.perf_counter(), progress.words))
 
     @property
     def words_per_second(self) -> float:
-        """The speed from the first part of the last worker to the end."""
-        (start, before), (end, words) = self.times[self.workers - 1], self.times[-1]
+        """The speed from the first part of the second worker to the end."""
+        (start, before), (end, words) = self.times[1], self.times[-1]
         return (words - before) / (end - start)
-
-
-def time_one_process(model: str, texts: Path, rounds: int) -> Table:
-    """Compare `annotate` in one process with `nlp.pipe`, in words per second of CPU time on one thread.
-
-    model: path or name of the pipeline.
-    texts: a file with a text in each line.
-    rounds: number of rounds of which the median is taken, >= 1.
-    RETURNS: the table.
-    """
-    lines = [record.text for record in read_texts(texts)]
-    runs: dict[str, Callable[[], float]] = {"nlp.pipe": lambda: _time_pipe(model, lines, 1, time.process_time)}
-    for format in FORMATS:
-        runs[f"annotate, {format}"] = partial(_time_annotate, model, texts, format, 1, time.process_time)
-    return _compare(runs, rounds, "words/CPU second")
 
 
 def time_two_processes(model: str, texts: Path, rounds: int) -> Table:
     """Compare `annotate` with two workers on Ray with `nlp.pipe(n_process=2)`, in words per second.
 
-    model, texts, rounds: as for `time_one_process`.
+    model, texts: as for `time_one_process`.
+    rounds: number of rounds of which the median is taken, >= 1.
     RETURNS: the table.
     """
     lines = [record.text for record in read_texts(texts)]
-    runs: dict[str, Callable[[], float]] = {
-        "nlp.pipe, n_process=2": lambda: _time_pipe(model, lines, 2, time.perf_counter),
-        "annotate, parquet, workers=2": lambda: _time_annotate(model, texts, "parquet", 2, time.perf_counter),
-    }
-    return _compare(runs, rounds, "words/s")
+    speeds = []
+    for _ in range(rounds):
+        speeds.append((_time_pipe(model, lines), _time_annotate(model, texts)))
+        gc.collect()  # The pipeline of the round before.
+    rows = [
+        (
+            name,
+            f"{median(found):,.0f}",
+            f"{median(speed / pair[0] for speed, pair in zip(found, speeds, strict=True)):.2f}",
+        )
+        for name, found in zip(
+            ("nlp.pipe, n_process=2", "annotate, parquet, workers=2"), zip(*speeds, strict=True), strict=True
+        )
+    ]
+    return Table(("", "words/s", "ratio"), rows)
 
 
 def measure_memory(model: str, texts: Path, n_docs: int) -> Table:
@@ -104,44 +144,19 @@ def measure_memory(model: str, texts: Path, n_docs: int) -> Table:
     return Table(("documents", "peak memory"), rows)
 
 
-def _compare(runs: dict[str, Callable[[], float]], rounds: int, unit: str) -> Table:
-    """Run all in turns."""
-    speeds: dict[str, list[float]] = {name: [] for name in runs}
-    for i in range(rounds):
-        names = list(runs)[i % len(runs) :] + list(runs)[: i % len(runs)]
-        for name in names:
-            gc.collect()  # The pipeline of the run before.
-            speeds[name].append(runs[name]())
-    first = next(iter(speeds.values()))
-    rows = []
-    for name, found in speeds.items():
-        ratios = [speed / base for speed, base in zip(found, first, strict=True)]
-        rows.append((name, f"{median(found):,.0f}", f"{median(ratios):.2f}"))
-    return Table(("", unit, "ratio"), rows)
-
-
-def _time_pipe(model: str, texts: Sequence[str], n_process: int, now: Callable[[], float]) -> float:
-    torch.set_num_threads(1)
+def _time_pipe(model: str, texts: Sequence[str]) -> float:
     nlp = spacy.load(model)
-    for _ in nlp.pipe(texts[: _PART_SIZES[n_process]]):
+    for _ in nlp.pipe(texts[:_PART_SIZE]):
         pass
-    start = now()
-    n_words = sum(len(doc) for doc in nlp.pipe(texts[_PART_SIZES[n_process] :], n_process=n_process))
-    return n_words / (now() - start)
+    start = time.perf_counter()
+    n_words = sum(len(doc) for doc in nlp.pipe(texts[_PART_SIZE:], n_process=2))
+    return n_words / (time.perf_counter() - start)
 
 
-def _time_annotate(model: str, texts: Path, format: str, workers: int, now: Callable[[], float]) -> float:
-    clock = Clock(now, workers)
+def _time_annotate(model: str, texts: Path) -> float:
+    clock = Clock()
     with tempfile.TemporaryDirectory() as directory:
-        annotate(
-            texts,
-            Path(directory) / "out",
-            model,
-            format=format,
-            workers=workers,
-            part_size=_PART_SIZES[workers],
-            progress=lambda progress: clock(progress.words),
-        )
+        annotate(texts, Path(directory) / "out", model, workers=2, part_size=_PART_SIZE, progress=clock)
     return clock.words_per_second
 
 
@@ -150,12 +165,11 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("texts", type=Path)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each comparison; 0 for none")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds with two processes")
     parser.add_argument("--documents", type=int, default=200_000, help="documents to measure memory with; 0 for none")
     parser.add_argument("--two-processes", action="store_true", help="also measure two processes; needs Ray")
     options = parser.parse_args(None if arguments is None else list(arguments))
-    if options.rounds:
-        print(time_one_process(options.model, options.texts, options.rounds).to_markdown(), flush=True)
+    print(time_one_process(options.model, options.texts).to_markdown(), flush=True)
     if options.two_processes:
         print(time_two_processes(options.model, options.texts, options.rounds).to_markdown(), flush=True)
     if options.documents:
