@@ -74,9 +74,11 @@ class OpenedFile:
         """Check that a table has the columns that are read.
 
         present: the columns of the table.
-        RAISES: SourceError if one is missing.
+        RAISES: SourceError if one is missing or there twice.
         """
         for column in self.get_columns():
+            if present.count(column) > 1:
+                raise SourceError(f"{self.file.address} has more than one column '{column}'. Rename the others.")
             if column not in present:
                 raise SourceError(
                     f"{self.file.address} has no column '{column}'. Its columns are: {', '.join(present) or 'none'}. "

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
+from spacy.training.loop import DIR_MODEL_LAST
 from spacy.util import load_config, logger
 from wasabi import msg
 
@@ -79,4 +80,6 @@ def train(
         msg.fail("Can't train.", f"{error}\nTo see where this happened, add --verbose.", exits=1)
     if result.was_complete:
         msg.good(f"The training in {output} is complete.", "To train again, add --repeat.")
+    else:
+        msg.good("Saved pipeline to output directory", output / DIR_MODEL_LAST)
     msg.info(f"Best score {result.best_score:.4f} after step {result.best_step} of {result.n_steps}")

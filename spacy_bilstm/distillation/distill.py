@@ -31,6 +31,8 @@ from .students import add_corpora, make_student_config, plan_student, write_labe
 from .teachers import TeacherComponent, Teachers, load_teachers
 
 PART_SIZE = 2000
+HELD_OUT = "held-out.spacy"
+"""The file in an annotation directory with the texts that are held out from training."""
 # Words held out: enough for scores to a tenth of a percent, and few enough to evaluate on often.
 _MAX_HELD_OUT_WORDS = 30_000
 _WITHOUT_VECTORS = r"\[W113\]"  # Copied components without a model read no vectors.
@@ -133,13 +135,38 @@ def distill(
     if not 0 < held_out < 1:
         raise ValueError(f"held_out is a share of the texts. Set it to more than 0 and less than 1, not {held_out}.")
     check_gold_share(gold_share)
-    _check_overrides(overrides or {})
     n_gold_words = 0 if gold is None else count_words(Path(gold))
     if dev is not None:
         count_words(Path(dev))
     own = Config().from_disk(config, interpolate=False) if isinstance(config, (str, Path)) else config
     teachers = load_teachers(names, roles)
     plan = plan_student(teachers, own)
+
+    def make_config(loaded: Teachers, n_docs: int = 0, n_words: int = 0) -> Config:
+        student_config = own or make_student_config(
+            loaded,
+            plan,
+            optimize,
+            n_docs=n_docs,
+            n_words=n_words,
+            n_gold_words=n_gold_words,
+            gold_share=gold_share,
+            vectors=vectors,
+            gpu=gpu_id >= 0,
+        )
+        student_config = add_corpora(
+            student_config,
+            plan,
+            directory,
+            Path(dev) if dev is not None else directory / HELD_OUT,
+            gold=None if gold is None else Path(gold),
+            gold_share=gold_share,
+            held_out=held_out,
+            soft_targets=soft_targets,
+        )
+        return _override(student_config, overrides or {})
+
+    make_config(teachers)  # What is wrong with the settings is said before the long work.
     if announce is not None:
         announce(plan)
     summary = annotate_texts(
@@ -151,28 +178,7 @@ def distill(
         )
     write_labels(teachers, plan, directory)
     held_out_path = write_held_out(directory, teachers.pipelines[0], held_out)
-    student_config = own or make_student_config(
-        teachers,
-        plan,
-        optimize,
-        n_docs=summary.documents,
-        n_words=summary.words,
-        n_gold_words=n_gold_words,
-        gold_share=gold_share,
-        vectors=vectors,
-        gpu=gpu_id >= 0,
-    )
-    student_config = add_corpora(
-        student_config,
-        plan,
-        directory,
-        Path(dev) if dev is not None else held_out_path,
-        gold=None if gold is None else Path(gold),
-        gold_share=gold_share,
-        held_out=held_out,
-        soft_targets=soft_targets,
-    )
-    student_config = Config().from_str(student_config.to_str(), overrides=dict(overrides or {}), interpolate=False)
+    student_config = make_config(teachers, summary.documents, summary.words)
     with atomic_write(directory / "student.cfg") as draft:
         student_config.to_disk(draft, interpolate=False)
     first = teachers.names[0]
@@ -248,7 +254,7 @@ def write_held_out(annotations: Path, nlp: Language, share: float) -> Path:
             break
     if not n_words:
         raise ValueError(f"None of the texts is held out. Use more texts, or a larger share than {share}.")
-    path = annotations / "held-out.spacy"
+    path = annotations / HELD_OUT
     with atomic_write(path) as draft:
         documents.to_disk(draft)
     return path
@@ -321,12 +327,13 @@ def _check_annotations(directory: Path, teachers: Sequence[str | Path]) -> None:
         )
 
 
-def _check_overrides(overrides: Mapping[str, Any]) -> None:
-    """Check the names and numbers of `[training]` before the long work."""
+def _override(config: Config, overrides: Mapping[str, Any]) -> Config:
+    """Return a config with some settings changed, after checking their names and the numbers of `[training]`."""
     for name, value in overrides.items():
         section, *path = name.split(".")
         if section == "training" and path and not str(value).startswith("$"):  # Variables are resolved later.
             check_training_settings({path[0]: {} if path[1:] else value})
+    return Config().from_str(config.to_str(), overrides=dict(overrides), interpolate=False)
 
 
 def _find_directory(name: str | Path) -> str | Path:

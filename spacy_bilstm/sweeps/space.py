@@ -115,6 +115,8 @@ def _parse(table: Mapping[str, Any], prefix: str) -> list[Parameter]:
     parameters = []
     for name, content in table.items():
         path = prefix + name
+        if not all(path.split(".")):
+            raise SpaceError(f'{path!r} is not the path of a setting. Write one such as "training.dropout".')
         if not isinstance(content, Mapping) or not content:
             raise SpaceError(
                 f"{path}: {content!r} is not a distribution. Write one such as {{choice = [1, 2]}}, "
@@ -135,6 +137,8 @@ def _parse_distribution(path: str, content: Mapping[str, Any]) -> Parameter:
     if not isinstance(values, list):
         raise SpaceError(f"{path}: {kind} needs a list, not {values!r}.")
     if kind == "choice":
+        if any(isinstance(value, Mapping) for value in values):
+            raise SpaceError(f"{path}: choice has tables. Let the settings of the section vary, each by its own path.")
         try:
             json.dumps(values, allow_nan=False)
         except (TypeError, ValueError) as error:  # Dates, NaN and infinity.

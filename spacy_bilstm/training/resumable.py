@@ -242,8 +242,6 @@ class _Training:
         n_steps, score, step = self._batches.step + 1, float(best["score"]), int(best["step"])
         summary: dict[str, Any] = {"n_steps": n_steps, "best_score": score, "best_step": step}
         self._checkpoints.complete(summary)
-        saved = Printer(no_print=True).good("Saved pipeline to output directory", self._output / DIR_MODEL_LAST)
-        stdout.write(f"{saved}\n")
         return TrainingResult(self._output, **summary, resumed_at=self._resumed_at, was_complete=False)
 
     def _prepare_output(self) -> None:

@@ -90,6 +90,12 @@ def test_a_missing_column_is_an_error_that_names_the_columns(tmp_path: Path, nam
         list(read_texts(tmp_path / name, text_column="body"))
 
 
+def test_a_column_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,text\nOne.,Two.\n")
+    with pytest.raises(SourceError, match="more than one column 'text'"):
+        list(read_texts(tmp_path / "a.csv"))
+
+
 def test_folders_are_read_in_order_without_hidden_and_unknown_files(tmp_path: Path) -> None:
     for name in ("b/x.txt", "a.txt", "_parts/x.txt", ".cache/y.txt", ".z.txt", "notes.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

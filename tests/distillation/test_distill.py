@@ -249,6 +249,8 @@ def test_a_share_to_hold_out_outside_its_range_is_an_error(
         ({"overrides": {"training.max_stepz": 5}}, "no setting 'max_stepz'"),
         ({"overrides": {"training.optimzer.L2": 0.1}}, "no setting 'optimzer'"),
         ({"overrides": {"training.dropout": 2}}, "dropout is a rate"),
+        ({"overrides": {"trainin.max_steps": 5}}, "trainin"),
+        ({"optimize": "speed"}, "no recipe 'speed'"),
         ({"gold": "texts"}, "is no .spacy file"),
         ({"dev": "texts"}, "is no .spacy file"),
         ({"dev": "empty"}, "has no words"),
