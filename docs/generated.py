@@ -34,6 +34,7 @@ GROUPS = {
     "spacy_callbacks": "@callbacks",
     "spacy_misc": "@misc",
     "spacy_tokenizers": "@tokenizers",
+    "spacy_vectors": "@vectors",
     "thinc_optimizers": "@optimizers",
 }
 PIPES = ["tagger", "morphologizer", "ner", "textcat"]

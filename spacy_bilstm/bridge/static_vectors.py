@@ -21,7 +21,10 @@ def get_vectors(docs: Sequence[Doc], layer: str) -> BaseVectors:
     RETURNS: the vectors.
     RAISES: ValueError if the vocab has no vectors.
     """
-    vectors = docs[0].vocab.vectors
+    vocab = docs[0].vocab
+    vectors = vocab.vectors
+    if hasattr(vectors, "strings"):
+        vectors.strings = vocab.strings  # Those of an unpickled vocab differ.
     if 0 in vectors.shape:
         raise ValueError(
             f"The layer '{layer}' includes static vectors, but the docs' vocab has none. Load vectors into the vocab, "

@@ -28,6 +28,9 @@ def distill(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="The student's own config", exists=True)] = None,
     optimize: Annotated[Recipe, typer.Option("--optimize", "-o", help="The recipe of the student")] = Recipe.efficiency,
     vectors: Annotated[str | None, typer.Option(help="Pipeline with static vectors for the student")] = None,
+    teacher_embedding: Annotated[
+        bool, typer.Option("--teacher-embedding", help="Give the student the teacher's word embedding")
+    ] = False,
     annotations: Annotated[Path | None, typer.Option(help="Where to keep annotation [OUTPUT-annotations]")] = None,
     roles: Annotated[list[str] | None, typer.Option("--as", help="Learn a component as another: llm=ner")] = None,
     text_column: Annotated[str, typer.Option(help="Column or key of the text")] = "text",
@@ -57,6 +60,7 @@ def distill(
             config=config,
             optimize=optimize.value,
             vectors=vectors,
+            teacher_embedding=teacher_embedding,
             annotations=annotations,
             roles=dict(role.partition("=")[::2] for role in roles or []),
             text_column=text_column,

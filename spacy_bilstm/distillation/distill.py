@@ -26,6 +26,7 @@ from ..training.resumable import CHECKPOINT_STEPS, train_with_checkpoints
 from ..util.docbin import count_words, read_docs
 from ..util.files import atomic_write, check_output_directory, replace_directory
 from .corpus import PARTS, check_gold_share, find_parts, is_held_out
+from .embedding import find_embeddings, write_embedding
 from .speed import measure_speed
 from .students import add_corpora, make_student_config, plan_student, write_labels
 from .teachers import TeacherComponent, Teachers, load_teachers
@@ -33,6 +34,8 @@ from .teachers import TeacherComponent, Teachers, load_teachers
 PART_SIZE = 2000
 HELD_OUT = "held-out.spacy"
 """The file in an annotation directory with the texts that are held out from training."""
+EMBEDDING = "embedding"
+"""The directory in an annotation directory with the teacher's word embedding."""
 # Words held out: enough for scores to a tenth of a percent, and few enough to evaluate on often.
 _MAX_HELD_OUT_WORDS = 30_000
 _WITHOUT_VECTORS = r"\[W113\]"  # Copied components without a model read no vectors.
@@ -72,6 +75,7 @@ def distill(
     config: str | Path | Config | None = None,
     optimize: str = "efficiency",
     vectors: str | None = None,
+    teacher_embedding: bool = False,
     annotations: str | Path | None = None,
     roles: Mapping[str, str] | None = None,
     text_column: str = "text",
@@ -106,6 +110,8 @@ def distill(
         learned. Its corpora are replaced.
     optimize: the recipe, if there is no config.
     vectors: name or path of a pipeline whose static vectors the student gets, or None.
+    teacher_embedding: whether the student gets the word embedding of the first teacher as static vectors, so that both
+        know the same about words that are rare or absent in the texts.
     annotations: directory of the annotation; None for the output's name with "-annotations" at the end.
     roles: as for `load_teachers`.
     text_column: the column or key of the text in files that have columns or keys.
@@ -121,9 +127,9 @@ def distill(
     on_progress: called after each part is annotated.
     progress: whether to print spaCy's table of the training.
     RETURNS: the scores of the student, and what it was trained on.
-    RAISES: TeacherError as `load_teachers` does; ValueError if the output directory is refused, if the annotation
-        directory was made with other teachers or texts, or if the texts are too few; OSError for a missing file; and
-        the errors of `train_student`.
+    RAISES: TeacherError as `load_teachers` and `find_embeddings` do; ValueError if the output directory is refused, if
+        the annotation directory was made with other teachers or texts, or if the texts are too few; OSError for a
+        missing file; and the errors of `train_student`.
     """
     names = [teacher] if isinstance(teacher, (str, Path)) else list(teacher)
     paths = [texts] if isinstance(texts, (str, Path)) else list(texts)
@@ -142,7 +148,12 @@ def distill(
     teachers = load_teachers(names, roles)
     plan = plan_student(teachers, own)
 
-    def make_config(loaded: Teachers, n_docs: int = 0, n_words: int = 0) -> Config:
+    if teacher_embedding:
+        if vectors is not None or own is not None:
+            raise ValueError("With teacher_embedding, the student has neither other vectors nor a config of its own.")
+        find_embeddings(teachers.pipelines[0])
+
+    def make_config(loaded: Teachers, n_docs: int = 0, n_words: int = 0, vectors: str | None = vectors) -> Config:
         student_config = own or make_student_config(
             loaded,
             plan,
@@ -178,7 +189,10 @@ def distill(
         )
     write_labels(teachers, plan, directory)
     held_out_path = write_held_out(directory, teachers.pipelines[0], held_out)
-    student_config = make_config(teachers, summary.documents, summary.words)
+    if teacher_embedding:
+        vectors = str((directory / EMBEDDING).resolve())
+        write_embedding(teachers.pipelines[0], Path(vectors))
+    student_config = make_config(teachers, summary.documents, summary.words, vectors)
     with atomic_write(directory / "student.cfg") as draft:
         student_config.to_disk(draft, interpolate=False)
     first = teachers.names[0]

@@ -80,6 +80,7 @@ def make_config(
     if vectors is not None:
         _check_vectors(vectors)
         config["paths"]["vectors"] = vectors
+        config["nlp"]["vectors"] = _read_kind_of_vectors(vectors)
     for name, value in scale_settings(config, n_words).items():
         util.set_dot_to_object(config, name, value)
     return _fill(config)
@@ -170,7 +171,7 @@ def _add_sentences(config: Config) -> None:
 
 
 def _check_vectors(vectors: str) -> None:
-    directory = util.get_package_path(vectors) if util.is_package(vectors) else Path(vectors)
+    directory = _find_vectors(vectors)
     if not (directory / "meta.json").is_file():
         raise RecipeError(
             f"Can't find the vectors '{vectors}': this is neither an installed package nor the directory of a "
@@ -179,6 +180,17 @@ def _check_vectors(vectors: str) -> None:
         )
     if srsly.read_json(directory / "meta.json").get("vectors", {}).get("vectors") == 0:
         raise RecipeError(f"The pipeline '{vectors}' has no vectors. Use one that has, such as en_core_web_md.")
+
+
+def _find_vectors(vectors: str) -> Path:
+    return util.get_package_path(vectors) if util.is_package(vectors) else Path(vectors)
+
+
+def _read_kind_of_vectors(vectors: str) -> dict[str, Any]:
+    """Return the section `[nlp.vectors]` of a pipeline."""
+    config = util.load_config(_find_vectors(vectors) / "config.cfg")
+    kind: dict[str, Any] = config["nlp"].get("vectors", {"@vectors": "spacy.Vectors.v1"})
+    return kind
 
 
 def _fill(config: Config) -> Config:

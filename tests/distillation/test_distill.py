@@ -8,12 +8,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import spacy
 import srsly
 from spacy.cli.train import train
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 from spacy.util import registry
 from spacy.vocab import Vocab
@@ -21,6 +22,7 @@ from thinc.api import Config, fix_random_seed
 from toy_pipelines import BILSTM, make_tok2vec
 from toy_teachers import OVERRIDES
 from toy_training import get_digests
+from toy_vectors import write_vectors
 
 from spacy_bilstm.annotation import Progress
 from spacy_bilstm.distillation import (
@@ -35,6 +37,7 @@ from spacy_bilstm.distillation import (
     train_student,
 )
 from spacy_bilstm.distillation.corpus import is_held_out, make_distillation_corpus_v1
+from spacy_bilstm.distillation.embedding import find_embeddings
 from spacy_bilstm.distillation.students import write_labels
 from spacy_bilstm.recipes import make_config
 from spacy_bilstm.util.docbin import read_docs
@@ -96,6 +99,39 @@ def test_the_student_takes_the_teachers_place(result: DistillationResult, teache
     assert student.get_pipe("attribute_ruler").patterns == teacher.get_pipe("attribute_ruler").patterns
     assert student("Anna sees Oslo .")[0].pos_ == "PROPN"
     assert [part.takeover for part in result.plan] == [Takeover.soft, Takeover.hard, Takeover.soft, Takeover.copied]
+
+
+def test_a_student_with_the_teachers_embedding_is_complete_without_it(
+    teacher_paths: list[Path], texts: Path, tmp_path: Path
+) -> None:
+    """Its static vectors are the embeddings of the teacher's three components. It loads without the teacher."""
+    distill(teacher_paths[0], texts, tmp_path / "first", teacher_embedding=True, **SETTINGS)
+    (tmp_path / "first").rename(tmp_path / "student")
+    (tmp_path / "first-annotations").rename(tmp_path / "elsewhere")
+    student, teacher = spacy.load(tmp_path / "student"), spacy.load(teacher_paths[0])
+    embeddings = [teacher.get_pipe(name).model.get_ref("tok2vec").get_ref("embed") for name in ("tagger", "ner")]  # type: ignore[attr-defined]
+    doc = Doc(teacher.vocab, words=["Anna", "unheard"])
+    parts = [embedding.predict([doc])[0] for embedding in embeddings]
+    vectors = numpy.stack([token.vector for token in student("Anna unheard")])
+    width = parts[0].shape[1]
+    assert vectors.shape == (2, 3 * width)
+    numpy.testing.assert_allclose(vectors[:, :width], parts[0], atol=1e-6)
+    numpy.testing.assert_allclose(vectors[:, -width:], parts[1], atol=1e-6)
+    embed = student.get_pipe("tok2vec").model.get_ref("embed")  # type: ignore[attr-defined]
+    assert embed.get_param("W").shape[1] == 3 * width
+    assert [token.tag_ for token in student("Anna sees Oslo .")] == [t.tag_ for t in teacher("Anna sees Oslo .")]
+
+
+def test_the_embedding_of_a_teacher_with_vectors_or_without_words_is_refused(texts: Path, tmp_path: Path) -> None:
+    tok2vec = make_tok2vec(BILSTM)
+    tok2vec["embed"]["include_static_vectors"] = True
+    nlp = spacy.load(write_vectors(tmp_path / "vectors"))
+    nlp.add_pipe("tok2vec", config={"model": tok2vec})
+    nlp.initialize()
+    with pytest.raises(TeacherError, match="'tok2vec' reads static vectors"):
+        find_embeddings(nlp)
+    with pytest.raises(TeacherError, match="has no embedding of words"):
+        find_embeddings(spacy.blank("en"))
 
 
 def test_the_result_counts_what_was_done(result: DistillationResult) -> None:
@@ -251,6 +287,7 @@ def test_a_share_to_hold_out_outside_its_range_is_an_error(
         ({"overrides": {"training.dropout": 2}}, "dropout is a rate"),
         ({"overrides": {"trainin.max_steps": 5}}, "trainin"),
         ({"optimize": "speed"}, "no recipe 'speed'"),
+        ({"teacher_embedding": True, "vectors": "texts"}, "With teacher_embedding"),
         ({"gold": "texts"}, "is no .spacy file"),
         ({"dev": "texts"}, "is no .spacy file"),
         ({"dev": "empty"}, "has no words"),

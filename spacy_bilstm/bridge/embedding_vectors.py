@@ -1,0 +1,168 @@
+"""Static vectors that are computed by the word embedding of another pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy
+import spacy
+import srsly
+from numpy.typing import NDArray
+from spacy.attrs import ORTH
+from spacy.language import Language
+from spacy.lookups import Lookups
+from spacy.strings import StringStore
+from spacy.tokens import Doc
+from spacy.util import registry
+from spacy.vectors import BaseVectors
+from spacy.vocab import Vocab
+from thinc.api import Ops
+
+from .model_types import Tok2VecModel
+
+_FILE = "embedding_vectors.msgpack"
+Array = NDArray[Any]
+
+
+class EmbeddingVectors(BaseVectors):
+    """Static vectors that the embedding layers of another pipeline compute from a word's own features.
+
+    Unlike a table of vectors, they know all words: an unseen word gets what the other pipeline makes of its affixes and
+    shape. They do not change in training. They are empty until `set_layers` or a method that loads is called.
+    """
+
+    name = "embedding"
+    attr = ORTH
+    mode = "embedding"  # For `nlp.meta`. spaCy's own vectors are `"default"` or `"floret"`.
+    n_keys = -1  # As for spaCy's floret vectors: all keys have a vector.
+    is_full = True
+    key2row: ClassVar[dict[int, int]] = {}  # Words have no rows. spaCy takes the ranks of words from here.
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strings = StringStore()  # A vocab replaces it by its own.
+        self._content: dict[str, Any] = {"lang": None, "lookups": b"", "layers": []}
+        self._vocab = Vocab()
+        self._embeddings: list[Tok2VecModel] = []
+
+    def set_layers(self, nlp: Language, layers: Iterable[tuple[dict[str, Any], Tok2VecModel]]) -> None:
+        """Take over embedding layers.
+
+        nlp: their pipeline, whose language and lookups decide the features of words.
+        layers: the config of each, such as `{"@architectures": "spacy.MultiHashEmbed.v2", ...}`, and the initialised
+            layer, from docs to an array of shape `(len(doc), width)` each. They are copied.
+        """
+        stored = [{"config": config, "weights": layer.to_bytes()} for config, layer in layers]
+        self._set({"lang": nlp.lang, "lookups": nlp.vocab.lookups.to_bytes(), "layers": stored})
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows, 1 if there are vectors, and their width."""
+        return int(bool(self._embeddings)), sum(embedding.get_dim("nO") for embedding in self._embeddings)
+
+    @property
+    def vectors_length(self) -> int:
+        """The width of the vectors."""
+        return self.shape[1]
+
+    @property
+    def size(self) -> int:
+        """The number of rows times the width."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def data(self) -> object:
+        """The stored layers: another object once they were replaced, which caches of vectors notice."""
+        return self._content
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __contains__(self, key: int | str) -> bool:
+        return bool(self._embeddings)
+
+    def __getitem__(self, key: int | str) -> Array:
+        vector: Array = self.get_batch([key])[0]
+        return vector
+
+    def keys(self) -> Sequence[str]:
+        """Return a sequence that is empty without layers. It does not list the words."""
+        return [""] * len(self)
+
+    def get_batch(self, keys: Iterable[int | str]) -> Array:
+        """Return the vectors of words.
+
+        keys: the words, or their hashes in the string store.
+        RETURNS: their vectors, zeros for the empty word. Shape `(n_words, width)`.
+        """
+        words = [key if isinstance(key, str) else self.strings[key] for key in keys]
+        present = [i for i, word in enumerate(words) if word]
+        vectors = numpy.zeros((len(words), self.vectors_length), dtype="float32")
+        if present and self._embeddings:
+            with self._vocab.memory_zone():
+                doc = Doc(self._vocab, words=[words[i] for i in present])
+                parts = [embedding.ops.to_numpy(embedding.predict([doc])[0]) for embedding in self._embeddings]
+                del doc
+            vectors[present] = numpy.concatenate(parts, axis=1)
+        return vectors
+
+    def to_ops(self, ops: Ops) -> None:
+        """Do nothing: the vectors are computed on the CPU and copied."""
+
+    def to_bytes(self, **kwargs: Any) -> bytes:
+        """Return the layers as bytes."""
+        content: bytes = srsly.msgpack_dumps(self._content)
+        return content
+
+    def from_bytes(self, data: bytes, **kwargs: Any) -> EmbeddingVectors:
+        """Replace the layers by stored ones.
+
+        data: the result of `to_bytes`.
+        RETURNS: the vectors themselves.
+        """
+        self._set(srsly.msgpack_loads(data))
+        return self
+
+    def to_disk(self, path: str | Path, **kwargs: Any) -> None:
+        """Write the layers to a file in the folder of the vocab."""
+        (Path(path) / _FILE).write_bytes(self.to_bytes())
+
+    def from_disk(self, path: str | Path, **kwargs: Any) -> EmbeddingVectors:
+        """Replace the layers by those in the folder of a vocab, if there are some.
+
+        path: the folder.
+        RETURNS: the vectors themselves.
+        """
+        file = Path(path) / _FILE
+        return self.from_bytes(file.read_bytes()) if file.exists() else self
+
+    def __reduce__(self) -> tuple[Callable[[bytes], EmbeddingVectors], tuple[bytes]]:
+        return _restore, (self.to_bytes(),)
+
+    def _set(self, content: dict[str, Any]) -> None:
+        self._embeddings = []
+        for layer in content["layers"]:
+            embedding: Tok2VecModel = registry.resolve({"model": layer["config"]})["model"]
+            self._embeddings.append(embedding.from_bytes(layer["weights"]))
+        # A vocab of their own: features of words do not depend on the pipeline that they are used in.
+        self._vocab = Vocab() if content["lang"] is None else spacy.blank(content["lang"]).vocab
+        if content["lookups"]:
+            self._vocab.lookups = Lookups().from_bytes(content["lookups"])
+        self._content = content
+
+
+def create_embedding_vectors_v1() -> Callable[[Vocab], EmbeddingVectors]:
+    """Create static vectors that the word embedding of another pipeline computes.
+
+    They are empty until they are loaded, as with `[initialize] vectors`. `spacy bilstm distill --teacher-embedding`
+    writes a pipeline that has some.
+
+    RETURNS: a function that creates the vectors of a vocab.
+    """
+    return lambda vocab: EmbeddingVectors()
+
+
+def _restore(data: bytes) -> EmbeddingVectors:
+    return EmbeddingVectors().from_bytes(data)

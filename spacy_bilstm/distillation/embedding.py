@@ -1,0 +1,69 @@
+"""Give a student the word embedding of its teacher, as static vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import spacy
+from spacy.language import Language
+
+from ..bridge.embedding_vectors import EmbeddingVectors
+from ..bridge.model_types import Tok2VecModel
+from ..util.files import replace_directory
+from .teachers import TeacherError
+
+VECTORS = "spacy-bilstm.EmbeddingVectors.v1"
+
+
+def find_embeddings(nlp: Language) -> list[tuple[dict[str, Any], Tok2VecModel]]:
+    """Find the word embeddings of a pipeline: that of its shared `tok2vec`, and those of components with their own.
+
+    nlp: the pipeline.
+    RETURNS: the config and the layer of each, in pipeline order.
+    RAISES: TeacherError if there is none, or if one reads static vectors.
+    """
+    found: list[tuple[dict[str, Any], Tok2VecModel]] = []
+    components = nlp.config.interpolate()["components"]
+    for name, pipe in nlp.pipeline:
+        configs = list(_find_configs(components[name].get("model", {})))
+        model: Any = getattr(pipe, "model", None)
+        layers = [] if model is None else [node.get_ref("embed") for node in model.walk() if node.has_ref("embed")]
+        if len(configs) != len(layers):
+            raise TeacherError(
+                f"The embedding of the teacher's '{name}' can't be found. Leave out --teacher-embedding."
+            )
+        if any(config.get("include_static_vectors") for config in configs):
+            raise TeacherError(
+                f"The embedding of the teacher's '{name}' reads static vectors, which the student would need too. "
+                "Leave out --teacher-embedding, or give the student vectors with --vectors."
+            )
+        found += zip(configs, layers, strict=True)
+    if not found:
+        raise TeacherError("The teacher has no embedding of words, as `tok2vec` has. Leave out --teacher-embedding.")
+    return found
+
+
+def write_embedding(nlp: Language, directory: Path) -> None:
+    """Write a pipeline whose static vectors are the word embeddings of another one.
+
+    nlp: the pipeline with the embeddings.
+    directory: the directory to write, which is replaced.
+    RAISES: TeacherError as `find_embeddings` does.
+    """
+    embeddings = find_embeddings(nlp)
+    blank = spacy.blank(str(nlp.lang), config={"nlp": {"vectors": {"@vectors": VECTORS}}})
+    vectors: EmbeddingVectors = blank.vocab.vectors
+    vectors.set_layers(nlp, embeddings)
+    with replace_directory(directory) as draft:
+        blank.to_disk(draft)
+
+
+def _find_configs(config: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(config, dict):
+        for name, inner in config.items():
+            if name == "embed" and "@architectures" in inner:
+                yield dict(inner)
+            else:
+                yield from _find_configs(inner)

@@ -1,0 +1,94 @@
+"""Static vectors that the word embedding of another pipeline computes."""
+
+import pickle
+from pathlib import Path
+
+import numpy
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from spacy_bilstm.bridge.embedding_vectors import EmbeddingVectors
+
+EMBED = {
+    "@architectures": "spacy.MultiHashEmbed.v2",
+    "width": 6,
+    "attrs": ["NORM", "PREFIX", "SHAPE", "SPACY"],
+    "rows": [50, 20, 20, 5],
+    "include_static_vectors": False,
+}
+CONFIG = {"nlp": {"vectors": {"@vectors": "spacy-bilstm.EmbeddingVectors.v1"}}}
+WORDS = ["Leeds", "Leeds", "unheard-of", "👩‍👩‍👧", "cafe\u0301", "\n"]
+
+
+@pytest.fixture(scope="module")
+def embedding() -> Model:
+    """Return an initialised embedding."""
+    layer: Model = spacy.registry.resolve({"model": EMBED})["model"]
+    layer.initialize(X=[Doc(Vocab(), words=["Leeds"])])
+    for node in layer.walk():
+        if node.name == "hashembed":
+            node.set_param("E", numpy.random.default_rng(0).normal(size=node.get_param("E").shape).astype("float32"))
+    return layer
+
+
+@pytest.fixture
+def nlp(embedding: Model) -> Language:
+    """Return a blank pipeline with vectors."""
+    nlp = spacy.blank("en", config=CONFIG)
+    nlp.vocab.vectors.set_layers(nlp, [(EMBED, embedding), (EMBED, embedding)])
+    return nlp
+
+
+def test_the_vectors_are_those_of_the_layers_side_by_side(nlp: Language, embedding: Model) -> None:
+    expected = embedding.predict([Doc(nlp.vocab, words=WORDS)])[0]
+    found = nlp.vocab.vectors.get_batch([nlp.vocab.strings.add(word) for word in WORDS])
+    numpy.testing.assert_allclose(found, numpy.concatenate([expected, expected], axis=1), atol=1e-6)
+
+
+def test_words_have_a_vector_and_nothing_has_none(nlp: Language) -> None:
+    doc = nlp("Leeds")
+    assert doc[0].has_vector
+    assert doc[0].vector.shape == (12,)
+    assert not nlp.vocab.vectors.get_batch([0]).any()
+    assert nlp.vocab.vectors.get_batch([]).shape == (0, 12)
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
+def test_a_vector_depends_on_the_word_alone(embedding: Model, words: list[str]) -> None:
+    vectors = EmbeddingVectors()
+    vectors.set_layers(spacy.blank("en"), [(EMBED, embedding)])
+    batch = vectors.get_batch(words)
+    for word, vector in zip(words, batch, strict=True):
+        numpy.testing.assert_allclose(vector, vectors.get_batch([word])[0], atol=1e-5)
+
+
+def test_stored_copied_and_pickled_vectors_are_the_same(nlp: Language, tmp_path: Path) -> None:
+    nlp.to_disk(tmp_path)
+    loaded = [
+        spacy.load(tmp_path),
+        spacy.blank("en", config=CONFIG).from_bytes(nlp.to_bytes()),
+        pickle.loads(pickle.dumps(nlp)),
+    ]
+    for other in loaded:
+        numpy.testing.assert_array_equal(other.vocab.vectors.get_batch(WORDS), nlp.vocab.vectors.get_batch(WORDS))
+
+
+def test_memory_zones_free_the_words(nlp: Language) -> None:
+    before = nlp.vocab.vectors.get_batch(["Leeds"])
+    with nlp.memory_zone():
+        nlp("Qzrwt")[0].vector  # noqa: B018
+    assert "Qzrwt" not in nlp.vocab.strings
+    numpy.testing.assert_array_equal(nlp.vocab.vectors.get_batch(["Leeds"]), before)
+
+
+def test_a_vocab_without_layers_has_no_vectors() -> None:
+    nlp = spacy.blank("en", config=CONFIG)
+    assert not nlp("Leeds")[0].has_vector
+    assert nlp.vocab.vectors.shape == (0, 0)
+    assert nlp.meta["vectors"]["width"] == 0
