@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
 
 import numpy
@@ -46,6 +47,7 @@ class EmbeddingVectors(BaseVectors):
         self._content: dict[str, Any] = {"lang": None, "lookups": b"", "layers": []}
         self._vocab = Vocab()
         self._embeddings: list[Tok2VecModel] = []
+        self._lock = Lock()  # The memory zones of two threads would free each other's words.
 
     def set_layers(self, nlp: Language, layers: Iterable[tuple[dict[str, Any], Tok2VecModel]]) -> None:
         """Take over embedding layers.
@@ -101,7 +103,7 @@ class EmbeddingVectors(BaseVectors):
         present = [i for i, word in enumerate(words) if word]
         vectors = numpy.zeros((len(words), self.vectors_length), dtype="float32")
         if present and self._embeddings:
-            with self._vocab.memory_zone():
+            with self._lock, self._vocab.memory_zone():
                 doc = Doc(self._vocab, words=[words[i] for i in present])
                 parts = [embedding.ops.to_numpy(embedding.predict([doc])[0]) for embedding in self._embeddings]
                 del doc

@@ -1,6 +1,8 @@
 """Static vectors that the word embedding of another pipeline computes."""
 
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
@@ -85,6 +87,20 @@ def test_memory_zones_free_the_words(nlp: Language) -> None:
         nlp("Qzrwt")[0].vector  # noqa: B018
     assert "Qzrwt" not in nlp.vocab.strings
     numpy.testing.assert_array_equal(nlp.vocab.vectors.get_batch(["Leeds"]), before)
+
+
+def test_threads_get_the_same_vectors(nlp: Language) -> None:
+    words = [f"word{i}" for i in range(60)]
+    expected = nlp.vocab.vectors.get_batch(words)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(nlp.vocab.vectors.get_batch, [words] * 40))
+    finally:
+        sys.setswitchinterval(interval)
+    for vectors in found:
+        numpy.testing.assert_array_equal(vectors, expected)
 
 
 def test_a_vocab_without_layers_has_no_vectors() -> None:
