@@ -45,6 +45,7 @@ class EmbeddingVectors(BaseVectors):
         super().__init__()
         self.strings = StringStore()  # A vocab replaces it by its own.
         self._content: dict[str, Any] = {"lang": None, "lookups": b"", "layers": []}
+        self._data: Array = numpy.zeros((0, 0), dtype="float32")
         self._vocab = Vocab()
         self._embeddings: list[Tok2VecModel] = []
         self._lock = Lock()  # The memory zones of two threads would free each other's words.
@@ -75,12 +76,17 @@ class EmbeddingVectors(BaseVectors):
         return self.shape[0] * self.shape[1]
 
     @property
-    def data(self) -> object:
-        """The stored layers: another object once they were replaced, which caches of vectors notice."""
-        return self._content
+    def data(self) -> Array:
+        """Zeros instead of a table: another array once the layers were replaced, which caches of vectors notice."""
+        return self._data
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EmbeddingVectors) and self._content == other._content
+
+    __hash__ = BaseVectors.__hash__
 
     def __contains__(self, key: int | str) -> bool:
         return bool(self._embeddings)
@@ -153,6 +159,7 @@ class EmbeddingVectors(BaseVectors):
         if content["lookups"]:
             self._vocab.lookups = Lookups().from_bytes(content["lookups"])
         self._content = content
+        self._data = numpy.zeros(self.shape, dtype="float32")
 
 
 def create_embedding_vectors_v1() -> Callable[[Vocab], EmbeddingVectors]:

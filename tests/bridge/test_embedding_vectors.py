@@ -89,6 +89,20 @@ def test_memory_zones_free_the_words(nlp: Language) -> None:
     numpy.testing.assert_array_equal(nlp.vocab.vectors.get_batch(["Leeds"]), before)
 
 
+def test_docs_are_compared_by_their_vectors(nlp: Language) -> None:
+    doc, other = nlp("Leeds and York"), nlp("Hull and Whitby")
+    assert doc.similarity(doc) == pytest.approx(1.0)
+    assert doc.similarity(other) < 0.999
+    assert doc[0].vector_norm > 0
+
+
+def test_vectors_are_equal_if_their_layers_are(nlp: Language, embedding: Model) -> None:
+    same = EmbeddingVectors().from_bytes(nlp.vocab.vectors.to_bytes())
+    assert same == nlp.vocab.vectors
+    same.set_layers(nlp, [(EMBED, embedding)])
+    assert same != nlp.vocab.vectors
+
+
 def test_threads_get_the_same_vectors(nlp: Language) -> None:
     words = [f"word{i}" for i in range(60)]
     expected = nlp.vocab.vectors.get_batch(words)
