@@ -8,7 +8,6 @@ from threading import Lock
 from typing import Any, ClassVar
 
 import numpy
-import spacy
 import srsly
 from numpy.typing import NDArray
 from spacy.attrs import ORTH
@@ -16,9 +15,9 @@ from spacy.language import Language
 from spacy.lookups import Lookups
 from spacy.strings import StringStore
 from spacy.tokens import Doc
-from spacy.util import registry
+from spacy.util import get_lang_class, registry
 from spacy.vectors import BaseVectors
-from spacy.vocab import Vocab
+from spacy.vocab import Vocab, create_vocab
 from thinc.api import Ops
 
 from .model_types import Tok2VecModel
@@ -155,7 +154,8 @@ class EmbeddingVectors(BaseVectors):
             embedding: Tok2VecModel = registry.resolve({"model": layer["config"]})["model"]
             self._embeddings.append(embedding.from_bytes(layer["weights"]))
         # A vocab of their own: features of words do not depend on the pipeline that they are used in.
-        self._vocab = Vocab() if content["lang"] is None else spacy.blank(content["lang"]).vocab
+        lang = content["lang"]
+        self._vocab = Vocab() if lang is None else create_vocab(lang, get_lang_class(lang).Defaults)
         if content["lookups"]:
             self._vocab.lookups = Lookups().from_bytes(content["lookups"])
         self._content = content

@@ -53,7 +53,8 @@ def write_embedding(nlp: Language, directory: Path) -> None:
     RAISES: TeacherError as `find_embeddings` does.
     """
     embeddings = find_embeddings(nlp)
-    blank = spacy.blank(str(nlp.lang), config={"nlp": {"vectors": {"@vectors": VECTORS}}})
+    settings = {"tokenizer": nlp.config["nlp"]["tokenizer"], "vectors": {"@vectors": VECTORS}}
+    blank = spacy.blank(str(nlp.lang), config={"nlp": settings})
     vectors: EmbeddingVectors = blank.vocab.vectors
     vectors.set_layers(nlp, embeddings)
     with replace_directory(directory) as draft:

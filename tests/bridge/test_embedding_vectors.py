@@ -103,6 +103,13 @@ def test_vectors_are_equal_if_their_layers_are(nlp: Language, embedding: Model) 
     assert same != nlp.vocab.vectors
 
 
+def test_the_tokenizer_of_a_language_is_not_needed(embedding: Model) -> None:
+    config = {"nlp": {"tokenizer": {"@tokenizers": "spacy.Tokenizer.v1"}}}  # Korean's own needs another package.
+    vectors = EmbeddingVectors()
+    vectors.set_layers(spacy.blank("ko", config=config), [(EMBED, embedding)])
+    assert vectors.get_batch(["서울"]).any()
+
+
 def test_threads_get_the_same_vectors(nlp: Language) -> None:
     words = [f"word{i}" for i in range(60)]
     expected = nlp.vocab.vectors.get_batch(words)
