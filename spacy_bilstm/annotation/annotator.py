@@ -79,6 +79,7 @@ class Annotator:
         items: the records.
         digest, last, source_bytes: as in `PartInfo`.
         RETURNS: the content of the data file, and the facts about the part.
+        RAISES: the pipeline's exception if it fails at all of several records.
         """
         start = time.perf_counter()
         writer = WRITERS[self._settings.format](self._settings.text, self._confidences)
@@ -91,15 +92,18 @@ class Annotator:
                     bad.append(BadRecord(item.place, reason, item.id))
                 else:
                     records.append(item)
+        failures: list[Exception] = []
         n_documents = n_words = 0
         for zone in _cut(records, _ZONE_CHARACTERS):
             with self._begin_zone():
                 for batch in _cut(zone, _BATCH_CHARACTERS):
-                    annotated = self._annotate(batch, bad)
+                    annotated = self._annotate(batch, bad, failures)
                     writer.add([record.id for record, _ in annotated], [doc for _, doc in annotated])
                     n_documents += len(annotated)
                     n_words += sum(len(doc) for _, doc in annotated)
                     del annotated
+        if failures and len(records) > 1 and not n_documents:  # Not the records are bad, but the pipeline.
+            raise failures[0]
         data = writer.to_bytes()
         seconds = time.perf_counter() - start
         info = PartInfo(len(items), n_documents, n_words, bad, digest, last, source_bytes, seconds)
@@ -119,23 +123,21 @@ class Annotator:
             )
         return ""
 
-    def _annotate(self, records: Sequence[Record], bad: list[BadRecord]) -> list[tuple[Record, Doc]]:
-        """Return the records with their Docs, and add those that fail to the bad records."""
+    def _annotate(
+        self, records: Sequence[Record], bad: list[BadRecord], failures: list[Exception]
+    ) -> list[tuple[Record, Doc]]:
+        """Return the records with their Docs. Those that fail are added to the bad records, with their exceptions."""
         try:
             docs = list(self._nlp.pipe(map(self._make_input, records)))
             return list(zip(records, docs, strict=True))
-        except Exception as error:
-            failure = error
-        annotated: list[tuple[Record, Doc]] = []
-        failed: list[BadRecord] = []
+        except Exception:
+            annotated: list[tuple[Record, Doc]] = []
         for record in records:
             try:
                 annotated.append((record, self._nlp(self._make_input(record))))
             except Exception as error:
-                failed.append(BadRecord(record.place, f"{type(error).__name__}: {error}", record.id))
-        if len(records) > 1 and not annotated:  # Not the records are bad, but the pipeline.
-            raise failure
-        bad.extend(failed)
+                bad.append(BadRecord(record.place, f"{type(error).__name__}: {error}", record.id))
+                failures.append(error)
         return annotated
 
     def _make_input(self, record: Record) -> str | Doc:

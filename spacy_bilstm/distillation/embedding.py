@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
+from spacy.attrs import IDX, SENT_START, intify_attr
 from spacy.language import Language
 
 from ..bridge.embedding_vectors import EmbeddingVectors
@@ -14,6 +15,7 @@ from ..bridge.model_types import Tok2VecModel
 from ..util.files import replace_directory
 from .teachers import TeacherError
 
+_POSITIONS = {IDX, SENT_START}
 VECTORS = "spacy-bilstm.EmbeddingVectors.v1"
 
 
@@ -22,7 +24,7 @@ def find_embeddings(nlp: Language) -> list[tuple[dict[str, Any], Tok2VecModel]]:
 
     nlp: the pipeline.
     RETURNS: the config and the layer of each, in pipeline order.
-    RAISES: TeacherError if there is none, or if one reads static vectors.
+    RAISES: TeacherError if there is none, or if one reads static vectors or the position of a word.
     """
     found: list[tuple[dict[str, Any], Tok2VecModel]] = []
     components = nlp.config.interpolate()["components"]
@@ -33,6 +35,12 @@ def find_embeddings(nlp: Language) -> list[tuple[dict[str, Any], Tok2VecModel]]:
         if len(configs) != len(layers):
             raise TeacherError(
                 f"The embedding of the teacher's '{name}' can't be found. Leave out --teacher-embedding."
+            )
+        attrs = {intify_attr(attr) for config in configs for attr in config.get("attrs", [])}
+        if attrs & _POSITIONS:
+            raise TeacherError(
+                f"The embedding of the teacher's '{name}' reads the position of a word, not only the word. "
+                "Leave out --teacher-embedding."
             )
         if any(config.get("include_static_vectors") for config in configs):
             raise TeacherError(

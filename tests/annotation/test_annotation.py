@@ -144,6 +144,14 @@ def test_a_text_that_the_pipeline_fails_at_is_a_bad_record(tmp_path: Path, faili
     assert (bad["place"], bad["reason"]) == ("a.txt:2", "RuntimeError: can't read fail")
 
 
+def test_long_texts_that_the_pipeline_fails_at_are_bad_records(tmp_path: Path, failing: Path) -> None:
+    """Even if no other text is annotated in the same batch."""
+    long = " fail" * 50_000
+    (tmp_path / "a.txt").write_text(f"{long}\n{long}\ngood\n")
+    summary = annotate(tmp_path / "a.txt", tmp_path / "out", failing, format="jsonl")
+    assert (summary.documents, summary.bad) == (1, 2)
+
+
 def test_a_pipeline_that_fails_at_all_texts_is_an_error(tmp_path: Path, failing: Path) -> None:
     (tmp_path / "a.txt").write_text("fail one\nfail two\n")
     with pytest.raises(RuntimeError, match="can't read"):

@@ -130,6 +130,12 @@ def test_the_embedding_of_a_teacher_with_vectors_or_without_words_is_refused(tex
     nlp.initialize()
     with pytest.raises(TeacherError, match="'tok2vec' reads static vectors"):
         find_embeddings(nlp)
+    tok2vec["embed"] |= {"include_static_vectors": False, "attrs": ["NORM", "SENT_START", "SHAPE", "SUFFIX"]}
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": tok2vec})
+    nlp.initialize()
+    with pytest.raises(TeacherError, match="reads the position"):
+        find_embeddings(nlp)
     with pytest.raises(TeacherError, match="has no embedding of words"):
         find_embeddings(spacy.blank("en"))
 
