@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import spacy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import get_package_path, is_package
 from thinc.api import require_gpu
 
+from ..util.pipeline_paths import find_pipeline
 from .records import BadRecord, Record
 from .store import PartInfo
 from .targets import WRITERS
@@ -156,7 +155,7 @@ def hash_pipeline(model: str) -> str:
     RETURNS: the digest.
     RAISES: ValueError if there is no such pipeline.
     """
-    path = get_package_path(model) if is_package(model) else Path(model)
+    path = find_pipeline(model)
     if not model or not (path / "meta.json").is_file():
         reason = f"{model} has no meta.json" if model and path.is_dir() else f"There is no pipeline '{model}'"
         raise ValueError(f"{reason}. Give the directory of a pipeline, or the name of an installed package.")

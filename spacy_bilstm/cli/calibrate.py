@@ -9,13 +9,13 @@ from typing import Annotated
 import spacy
 import typer
 from spacy.cli._util import setup_gpu
-from spacy.util import get_package_path, is_package
 from wasabi import msg
 
 from ..pipeline.calibration import TemperatureFit, ThresholdFit
 from ..pipeline.calibration import calibrate as calibrate_pipeline
 from ..util.docbin import count_words
 from ..util.files import check_output_directory, replace_directory
+from ..util.pipeline_paths import find_pipeline
 
 
 def calibrate(
@@ -36,7 +36,7 @@ def calibrate(
     The same entities are found as before. With --threshold, all spans that are probable enough are found instead. The
     output directory must be new or empty. With --force, it may be a pipeline, but not the one to calibrate.
     """
-    source = get_package_path(model) if is_package(model) else model
+    source = find_pipeline(model)
     try:
         check_output_directory(output_path, inputs=[source, data_path], force=force)
         count_words(data_path)  # spaCy's reader takes other files for empty folders.

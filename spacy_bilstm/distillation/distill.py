@@ -17,7 +17,6 @@ from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.training import Corpus
 from spacy.training.loop import DIR_MODEL_BEST
-from spacy.util import get_package_path, is_package
 from thinc.api import Config
 
 from ..annotation import PartsSummary, Progress, read_texts, write_parts
@@ -25,6 +24,7 @@ from ..training.loop import check_training_settings
 from ..training.resumable import CHECKPOINT_STEPS, train_with_checkpoints
 from ..util.docbin import count_words, read_docs
 from ..util.files import atomic_write, check_output_directory, replace_directory
+from ..util.pipeline_paths import find_pipeline
 from .corpus import PARTS, check_gold_share, find_parts, is_held_out
 from .embedding import find_embeddings, write_embedding
 from .speed import measure_speed
@@ -135,7 +135,7 @@ def distill(
     paths = [texts] if isinstance(texts, (str, Path)) else list(texts)
     output = Path(output)
     directory = Path(annotations) if annotations is not None else output.parent / f"{output.name}-annotations"
-    inputs = [*map(_find_directory, names), *paths, *(path for path in (gold, dev, directory) if path is not None)]
+    inputs = [*map(find_pipeline, names), *paths, *(path for path in (gold, dev, directory) if path is not None)]
     check_output_directory(output, inputs=inputs, force=force)
     _check_annotations(directory, names)
     if not 0 < held_out < 1:
@@ -331,7 +331,7 @@ def _check_annotations(directory: Path, teachers: Sequence[str | Path]) -> None:
     if directory.exists() and not directory.is_dir():
         raise NotADirectoryError(f"{directory} is a file. Choose another directory with --annotations.")
     for teacher in teachers:
-        path = Path(_find_directory(teacher))
+        path = Path(find_pipeline(teacher))
         if path.is_dir() and directory.resolve().is_relative_to(path.resolve()):
             raise ValueError(f"{directory} is inside the teacher {teacher}. Choose another directory.")
     names = sorted(path.name for path in directory.glob("*") if not path.name.startswith("."))
@@ -348,10 +348,6 @@ def _override(config: Config, overrides: Mapping[str, Any]) -> Config:
         if section == "training" and path and not str(value).startswith("$"):  # Variables are resolved later.
             check_training_settings({path[0]: {} if path[1:] else value})
     return Config().from_str(config.to_str(), overrides=dict(overrides), interpolate=False)
-
-
-def _find_directory(name: str | Path) -> str | Path:
-    return get_package_path(str(name)) if is_package(str(name)) else name
 
 
 def _score(nlp: Language, corpus: Path) -> dict[str, float]:

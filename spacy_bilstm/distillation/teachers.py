@@ -27,10 +27,11 @@ from spacy.pipeline import (
 )
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.tokens import Doc
-from spacy.util import get_package_path, is_package
+from spacy.util import is_package
 
 from ..annotation import Record
 from ..pipeline.ner import BiLSTMEntityRecognizer
+from ..util.pipeline_paths import find_pipeline
 from .components import (
     CategoryKnowledge,
     EntityKnowledge,
@@ -153,7 +154,7 @@ class Teachers:
         """Return a digest of all files of the pipelines, which tells whether an annotation is theirs."""
         digest = blake2b(digest_size=16)
         for name in self.names:
-            directory = get_package_path(name) if is_package(name) else Path(name)
+            directory = find_pipeline(name)
             for path in sorted(directory.rglob("*")):
                 if path.is_file() and path.suffix != ".pyc":
                     digest.update(str(path.relative_to(directory)).encode("utf8"))

@@ -19,6 +19,7 @@ import srsly
 from spacy import util
 from thinc.api import Config
 
+from ..util.pipeline_paths import find_pipeline
 from .scale import RECIPE_WORDS, scale_settings
 
 RECIPES = Path(__file__).parent
@@ -171,7 +172,7 @@ def _add_sentences(config: Config) -> None:
 
 
 def _check_vectors(vectors: str) -> None:
-    directory = _find_vectors(vectors)
+    directory = find_pipeline(vectors)
     if not (directory / "meta.json").is_file():
         raise RecipeError(
             f"Can't find the vectors '{vectors}': this is neither an installed package nor the directory of a "
@@ -182,13 +183,9 @@ def _check_vectors(vectors: str) -> None:
         raise RecipeError(f"The pipeline '{vectors}' has no vectors. Use one that has, such as en_core_web_md.")
 
 
-def _find_vectors(vectors: str) -> Path:
-    return util.get_package_path(vectors) if util.is_package(vectors) else Path(vectors)
-
-
 def _read_kind_of_vectors(vectors: str) -> dict[str, Any]:
     """Return the section `[nlp.vectors]` of a pipeline."""
-    config = util.load_config(_find_vectors(vectors) / "config.cfg")
+    config = util.load_config(find_pipeline(vectors) / "config.cfg")
     kind: dict[str, Any] = config["nlp"].get("vectors", {"@vectors": "spacy.Vectors.v1"})
     return kind
 
