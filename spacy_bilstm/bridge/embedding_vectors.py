@@ -20,6 +20,7 @@ from spacy.vectors import BaseVectors
 from spacy.vocab import Vocab, create_vocab
 from thinc.api import Ops
 
+from .format import FORMAT, FormatError, check_format, find_format_error
 from .model_types import Tok2VecModel
 
 _FILE = "embedding_vectors.msgpack"
@@ -43,7 +44,7 @@ class EmbeddingVectors(BaseVectors):
     def __init__(self) -> None:
         super().__init__()
         self.strings = StringStore()  # A vocab replaces it by its own.
-        self._content: dict[str, Any] = {"lang": None, "lookups": b"", "layers": []}
+        self._content: dict[str, Any] = {"format": FORMAT, "lang": None, "lookups": b"", "layers": []}
         self._data: Array = numpy.zeros((0, 0), dtype="float32")
         self._vocab = Vocab()
         self._embeddings: list[Tok2VecModel] = []
@@ -57,7 +58,8 @@ class EmbeddingVectors(BaseVectors):
             layer, from docs to an array of shape `(len(doc), width)` each. They are copied.
         """
         stored = [{"config": config, "weights": layer.to_bytes()} for config, layer in layers]
-        self._set({"lang": nlp.lang, "lookups": nlp.vocab.lookups.to_bytes(), "layers": stored})
+        lookups = nlp.vocab.lookups.to_bytes()
+        self._set({"format": FORMAT, "lang": nlp.lang, "lookups": lookups, "layers": stored})
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -128,8 +130,15 @@ class EmbeddingVectors(BaseVectors):
 
         data: the result of `to_bytes`.
         RETURNS: the vectors themselves.
+        RAISES: ValueError, also as FormatError for the format of a newer version, if they can't be read.
         """
-        self._set(srsly.msgpack_loads(data))
+        try:
+            content = srsly.msgpack_loads(data)
+            check_format(content["format"])
+            self._set(content)
+        except Exception as error:
+            message = f"The stored embedding vectors can't be read: {find_format_error(error) or error}"
+            raise (FormatError if find_format_error(error) else ValueError)(message) from error
         return self
 
     def to_disk(self, path: str | Path, **kwargs: Any) -> None:
@@ -141,6 +150,7 @@ class EmbeddingVectors(BaseVectors):
 
         path: the folder.
         RETURNS: the vectors themselves.
+        RAISES: as `from_bytes`.
         """
         file = Path(path) / _FILE
         return self.from_bytes(file.read_bytes()) if file.exists() else self
@@ -149,10 +159,11 @@ class EmbeddingVectors(BaseVectors):
         return _restore, (self.to_bytes(),)
 
     def _set(self, content: dict[str, Any]) -> None:
-        self._embeddings = []
+        embeddings = []
         for layer in content["layers"]:
             embedding: Tok2VecModel = registry.resolve({"model": layer["config"]})["model"]
-            self._embeddings.append(embedding.from_bytes(layer["weights"]))
+            embeddings.append(embedding.from_bytes(layer["weights"]))
+        self._embeddings = embeddings
         # A vocab of their own: features of words do not depend on the pipeline that they are used in.
         lang = content["lang"]
         self._vocab = Vocab() if lang is None else create_vocab(lang, get_lang_class(lang).Defaults)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
+import srsly
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.language import Language
@@ -16,6 +17,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from spacy_bilstm.bridge.embedding_vectors import EmbeddingVectors
+from spacy_bilstm.bridge.format import FORMAT, FormatError
 
 EMBED = {
     "@architectures": "spacy.MultiHashEmbed.v2",
@@ -129,3 +131,18 @@ def test_a_vocab_without_layers_has_no_vectors() -> None:
     assert not nlp("Leeds")[0].has_vector
     assert nlp.vocab.vectors.shape == (0, 0)
     assert nlp.meta["vectors"]["width"] == 0
+
+
+def test_damaged_vectors_and_those_of_a_newer_version_are_refused(nlp: Language, tmp_path: Path) -> None:
+    vectors = nlp.vocab.vectors
+    before = vectors.get_batch(WORDS)
+    newer = srsly.msgpack_loads(vectors.to_bytes()) | {"format": FORMAT + 1}
+    with pytest.raises(FormatError, match="reads formats up to"):
+        vectors.from_bytes(srsly.msgpack_dumps(newer))
+    with pytest.raises(ValueError, match="can't be read"):
+        vectors.from_bytes(vectors.to_bytes()[:-100])
+    numpy.testing.assert_array_equal(vectors.get_batch(WORDS), before)
+    nlp.to_disk(tmp_path)
+    (tmp_path / "vocab" / "embedding_vectors.msgpack").write_bytes(srsly.msgpack_dumps(newer))
+    with pytest.raises(FormatError, match="Install a newer version"):
+        spacy.load(tmp_path)
