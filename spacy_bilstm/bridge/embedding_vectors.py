@@ -163,20 +163,18 @@ class EmbeddingVectors(BaseVectors):
         for layer in content["layers"]:
             embedding: Tok2VecModel = registry.resolve({"model": layer["config"]})["model"]
             embeddings.append(embedding.from_bytes(layer["weights"]))
-        self._embeddings = embeddings
         # A vocab of their own: features of words do not depend on the pipeline that they are used in.
         lang = content["lang"]
-        self._vocab = Vocab() if lang is None else create_vocab(lang, get_lang_class(lang).Defaults)
+        vocab: Any = Vocab() if lang is None else create_vocab(lang, get_lang_class(lang).Defaults)
         if content["lookups"]:
-            self._vocab.lookups = Lookups().from_bytes(content["lookups"])
+            vocab.lookups = Lookups().from_bytes(content["lookups"])
         configs = [layer["config"] for layer in content["layers"]]
         if all("attrs" in config for config in configs):
             # Without the features that no layer reads, a word takes two thirds of the time.
             read = {intify_attr(attr) for config in configs for attr in config["attrs"]}
-            vocab: Any = self._vocab  # spaCy does not declare the attribute.
             getters = vocab.lex_attr_getters.items()
             vocab.lex_attr_getters = {attr: getter for attr, getter in getters if attr in read}
-        self._content = content
+        self._content, self._vocab, self._embeddings = content, vocab, embeddings
         self._data = numpy.zeros(self.shape, dtype="float32")
 
 

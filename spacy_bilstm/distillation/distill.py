@@ -331,7 +331,7 @@ def _check_annotations(directory: Path, teachers: Sequence[str | Path]) -> None:
     if directory.exists() and not directory.is_dir():
         raise NotADirectoryError(f"{directory} is a file. Choose another directory with --annotations.")
     for teacher in teachers:
-        path = Path(find_pipeline(teacher))
+        path = find_pipeline(teacher)
         if path.is_dir() and directory.resolve().is_relative_to(path.resolve()):
             raise ValueError(f"{directory} is inside the teacher {teacher}. Choose another directory.")
     names = sorted(path.name for path in directory.glob("*") if not path.name.startswith("."))

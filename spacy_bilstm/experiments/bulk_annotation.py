@@ -105,6 +105,7 @@ def time_two_processes(model: str, texts: Path, rounds: int) -> Table:
     rounds: number of rounds of which the median is taken, >= 1.
     RETURNS: the table.
     """
+    torch.set_num_threads(1)
     lines = [record.text for record in read_texts(texts)]
     speeds = []
     for _ in range(rounds):
