@@ -22,6 +22,7 @@ from thinc.api import Ops
 
 from .format import FORMAT, FormatError, check_format, find_format_error
 from .model_types import Tok2VecModel
+from .projected_embeddings import ProjectedEmbeddings, can_project
 
 _FILE = "embedding_vectors.msgpack"
 Array = NDArray[Any]
@@ -47,7 +48,7 @@ class EmbeddingVectors(BaseVectors):
         self._content: dict[str, Any] = {"format": FORMAT, "lang": None, "lookups": b"", "layers": []}
         self._data: Array = numpy.zeros((0, 0), dtype="float32")
         self._vocab = Vocab()
-        self._embeddings: list[Tok2VecModel] = []
+        self._predict: Callable[[Doc], Array]
         self._lock = Lock()  # The memory zones of two threads would free each other's words.
 
     def set_layers(self, nlp: Language, layers: Iterable[tuple[dict[str, Any], Tok2VecModel]]) -> None:
@@ -64,7 +65,7 @@ class EmbeddingVectors(BaseVectors):
     @property
     def shape(self) -> tuple[int, int]:
         """The number of rows, 1 if there are vectors, and their width."""
-        return int(bool(self._embeddings)), sum(embedding.get_dim("nO") for embedding in self._embeddings)
+        return self._data.shape[0], self._data.shape[1]
 
     @property
     def vectors_length(self) -> int:
@@ -90,7 +91,7 @@ class EmbeddingVectors(BaseVectors):
     __hash__ = BaseVectors.__hash__
 
     def __contains__(self, key: int | str) -> bool:
-        return bool(self._embeddings)
+        return len(self) > 0
 
     def __getitem__(self, key: int | str) -> Array:
         vector: Array = self.get_batch([key])[0]
@@ -109,12 +110,11 @@ class EmbeddingVectors(BaseVectors):
         words = [key if isinstance(key, str) else self.strings[key] for key in keys]
         present = [i for i, word in enumerate(words) if word]
         vectors = numpy.zeros((len(words), self.vectors_length), dtype="float32")
-        if present and self._embeddings:
+        if present and len(self):
             with self._lock, self._vocab.memory_zone():
                 doc = Doc(self._vocab, words=[words[i] for i in present])
-                parts = [embedding.ops.to_numpy(embedding.predict([doc])[0]) for embedding in self._embeddings]
+                vectors[present] = self._predict(doc)
                 del doc
-            vectors[present] = numpy.concatenate(parts, axis=1)
         return vectors
 
     def to_ops(self, ops: Ops) -> None:
@@ -174,8 +174,9 @@ class EmbeddingVectors(BaseVectors):
             read = {intify_attr(attr) for config in configs for attr in config["attrs"]}
             getters = vocab.lex_attr_getters.items()
             vocab.lex_attr_getters = {attr: getter for attr, getter in getters if attr in read}
-        self._content, self._vocab, self._embeddings = content, vocab, embeddings
-        self._data = numpy.zeros(self.shape, dtype="float32")
+        width = sum(embedding.get_dim("nO") for embedding in embeddings)
+        self._content, self._vocab, self._predict = content, vocab, _make_prediction(configs, embeddings)
+        self._data = numpy.zeros((int(bool(embeddings)), width), dtype="float32")
 
 
 def create_embedding_vectors_v1() -> Callable[[Vocab], EmbeddingVectors]:
@@ -187,6 +188,14 @@ def create_embedding_vectors_v1() -> Callable[[Vocab], EmbeddingVectors]:
     RETURNS: a function that creates the vectors of a vocab.
     """
     return lambda vocab: EmbeddingVectors()
+
+
+def _make_prediction(configs: Sequence[dict[str, Any]], layers: Sequence[Tok2VecModel]) -> Callable[[Doc], Array]:
+    """Return a function that computes the vectors of a doc's words, those of all layers side by side."""
+    if can_project(configs):
+        projected = ProjectedEmbeddings(layers)
+        return lambda doc: projected.predict(doc).numpy()
+    return lambda doc: numpy.concatenate([layer.ops.to_numpy(layer.predict([doc])[0]) for layer in layers], axis=1)
 
 
 def _restore(data: bytes) -> EmbeddingVectors:

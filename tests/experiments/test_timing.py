@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spacy_bilstm.experiments.crf_timings import time_messages, time_viterbi
+from spacy_bilstm.experiments.embedding_timings import time_embeddings
 from spacy_bilstm.experiments.label_timings import time_labels
 from spacy_bilstm.experiments.recurrence_timings import time_lanes, time_strategies
 from spacy_bilstm.experiments.tables import Table
@@ -26,10 +27,11 @@ def test_calls_take_turns_after_a_warm_up() -> None:
         (partial(time_strategies, 1, [4], {"two sentences": [3, 2]}), 1),
         (partial(time_lanes, 1, [4], [2]), 2),
         (partial(time_labels, 1, [2]), 1),
+        (partial(time_embeddings, 1, [1]), 1),
         (partial(time_messages, 1, [1]), 1),
         (partial(time_viterbi, 1, [1]), 1),
     ],
-    ids=["strategies", "lanes", "labels", "messages", "viterbi"],
+    ids=["strategies", "lanes", "labels", "embeddings", "messages", "viterbi"],
 )
 def test_a_measurement_fills_its_table(measure: Callable[[], Table], n_rows: int) -> None:
     with torch.inference_mode():
