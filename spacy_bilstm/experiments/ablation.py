@@ -45,6 +45,13 @@ TRANSITION_BASED: dict[str, Any] = {
         },
     },
 }
+CNN: dict[str, Any] = {
+    "@architectures": "spacy.MaxoutWindowEncoder.v2",
+    "width": "${components.tok2vec.model.embed.width}",
+    "window_size": 1,
+    "maxout_pieces": 3,
+    "depth": 4,
+}
 STATIC_VECTORS = "static vectors"
 NO_CONSTRAINTS = "no constraints"
 ROWS: dict[str, dict[str, Any]] = {
@@ -54,6 +61,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "no dropout": {"training.dropout": 0.0},
     "no identity dropout": {EMBED + "identity_dropout": 0.0},
     "spaCy's transition-based `ner` for the CRF": {"components.ner": TRANSITION_BASED},
+    "spaCy's CNN for the BiLSTM": {"components.tok2vec.model.encode": CNN},
     NO_CONSTRAINTS: {},  # No setting turns them off: see `UNCONSTRAINED`.
     "no characters": {EMBED + "char_encoder": None},
     "a second layer, residual": {ENCODE + "depth": 2, ENCODE + "residual": True},
