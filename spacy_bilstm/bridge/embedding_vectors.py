@@ -23,6 +23,7 @@ from thinc.api import Ops
 from .format import FORMAT, FormatError, check_format, find_format_error
 from .model_types import Tok2VecModel
 from .projected_embeddings import ProjectedEmbeddings, can_project
+from .static_vectors import get_key_attr
 
 _FILE = "embedding_vectors.msgpack"
 Array = NDArray[Any]
@@ -45,7 +46,7 @@ class EmbeddingVectors(BaseVectors):
     def __init__(self) -> None:
         super().__init__()
         self.strings = StringStore()  # A vocab replaces it by its own.
-        self._content: dict[str, Any] = {"format": FORMAT, "lang": None, "lookups": b"", "layers": []}
+        self._content: dict[str, Any] = {"format": FORMAT, "lang": None, "lookups": b"", "vectors": None, "layers": []}
         self._data: Array = numpy.zeros((0, 0), dtype="float32")
         self._vocab = Vocab()
         self._predict: Callable[[Doc], Array]
@@ -54,13 +55,20 @@ class EmbeddingVectors(BaseVectors):
     def set_layers(self, nlp: Language, layers: Iterable[tuple[dict[str, Any], Tok2VecModel]]) -> None:
         """Take over embedding layers.
 
-        nlp: their pipeline, whose language and lookups decide the features of words.
+        nlp: their pipeline, whose language and lookups decide the features of words. If a layer reads static vectors,
+            those of the pipeline are copied too.
         layers: the config of each, such as `{"@architectures": "spacy.MultiHashEmbed.v2", ...}`, and the initialised
             layer, from docs to an array of shape `(len(doc), width)` each. They are copied.
         """
+        layers = list(layers)
+        vectors = None
+        if any(config.get("include_static_vectors") for config, _ in layers):
+            # All strings of a pipeline would be stored with them, but vectors are found by hashes.
+            data = nlp.vocab.vectors.to_bytes(exclude=["strings"])
+            vectors = {"config": nlp.config["nlp"]["vectors"], "data": data}
         stored = [{"config": config, "weights": layer.to_bytes()} for config, layer in layers]
         lookups = nlp.vocab.lookups.to_bytes()
-        self._set({"format": FORMAT, "lang": nlp.lang, "lookups": lookups, "layers": stored})
+        self._set({"format": FORMAT, "lang": nlp.lang, "lookups": lookups, "vectors": vectors, "layers": stored})
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -168,10 +176,14 @@ class EmbeddingVectors(BaseVectors):
         vocab: Any = Vocab() if lang is None else create_vocab(lang, get_lang_class(lang).Defaults)
         if content["lookups"]:
             vocab.lookups = Lookups().from_bytes(content["lookups"])
+        if content["vectors"] is not None:
+            stored = content["vectors"]
+            vocab.vectors = registry.resolve({"vectors": stored["config"]})["vectors"](vocab).from_bytes(stored["data"])
+            vocab.vectors.strings = vocab.strings
         configs = [layer["config"] for layer in content["layers"]]
         if all("attrs" in config for config in configs):
             # Without the features that no layer reads, a word takes two thirds of the time.
-            read = {intify_attr(attr) for config in configs for attr in config["attrs"]}
+            read = {intify_attr(attr) for config in configs for attr in config["attrs"]} | {get_key_attr(vocab.vectors)}
             getters = vocab.lex_attr_getters.items()
             vocab.lex_attr_getters = {attr: getter for attr, getter in getters if attr in read}
         width = sum(embedding.get_dim("nO") for embedding in embeddings)

@@ -24,7 +24,7 @@ def find_embeddings(nlp: Language) -> list[tuple[dict[str, Any], Tok2VecModel]]:
 
     nlp: the pipeline.
     RETURNS: the config and the layer of each, in pipeline order.
-    RAISES: TeacherError if there is none, or if one reads static vectors or the position of a word.
+    RAISES: TeacherError if there is none, or if one reads the position of a word.
     """
     found: list[tuple[dict[str, Any], Tok2VecModel]] = []
     components = nlp.config.interpolate()["components"]
@@ -41,11 +41,6 @@ def find_embeddings(nlp: Language) -> list[tuple[dict[str, Any], Tok2VecModel]]:
             raise TeacherError(
                 f"The embedding of the teacher's '{name}' reads the position of a word, not only the word. "
                 "Leave out --teacher-embedding."
-            )
-        if any(config.get("include_static_vectors") for config in configs):
-            raise TeacherError(
-                f"The embedding of the teacher's '{name}' reads static vectors, which the student would need too. "
-                "Leave out --teacher-embedding, or give the student vectors with --vectors."
             )
         found += zip(configs, layers, strict=True)
     if not found:

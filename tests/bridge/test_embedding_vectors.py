@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.vectors import Vectors
 from spacy.vocab import Vocab
 from thinc.api import Model
 
@@ -53,6 +54,27 @@ def test_the_vectors_are_those_of_the_layers_side_by_side(nlp: Language, embeddi
     expected = embedding.predict([Doc(nlp.vocab, words=WORDS)])[0]
     found = nlp.vocab.vectors.get_batch([nlp.vocab.strings.add(word) for word in WORDS])
     numpy.testing.assert_allclose(found, numpy.concatenate([expected, expected], axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["default", "floret"])
+def test_layers_that_read_static_vectors_keep_them(tmp_path: Path, mode: str) -> None:
+    table = numpy.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    teacher = spacy.blank("en")
+    if mode == "floret":
+        settings = {"mode": "floret", "minn": 2, "maxn": 3, "hash_count": 2, "attr": "LOWER"}
+        teacher.vocab.vectors = Vectors(strings=teacher.vocab.strings, data=table, **settings)
+    else:
+        teacher.vocab.vectors = Vectors(strings=teacher.vocab.strings, data=table, keys=["Leeds", "cafe\u0301", "\n"])
+    config = EMBED | {"include_static_vectors": True}
+    layer: Model = spacy.registry.resolve({"model": config})["model"]
+    layer.initialize(X=[Doc(teacher.vocab, words=["Leeds"])])
+    nlp = spacy.blank("en", config=CONFIG)
+    nlp.vocab.vectors.set_layers(teacher, [(config, layer)])
+    nlp.to_disk(tmp_path)
+    expected = layer.predict([Doc(teacher.vocab, words=WORDS)])[0]
+    table[:] = 0
+    for vocab in (nlp.vocab, spacy.load(tmp_path).vocab, pickle.loads(pickle.dumps(nlp)).vocab):
+        numpy.testing.assert_allclose(vocab.vectors.get_batch(WORDS), expected, atol=1e-6)
 
 
 def test_words_have_a_vector_and_nothing_has_none(nlp: Language) -> None:

@@ -37,7 +37,7 @@ from spacy_bilstm.distillation import (
     train_student,
 )
 from spacy_bilstm.distillation.corpus import is_held_out, make_distillation_corpus_v1
-from spacy_bilstm.distillation.embedding import find_embeddings
+from spacy_bilstm.distillation.embedding import find_embeddings, write_embedding
 from spacy_bilstm.distillation.students import write_labels
 from spacy_bilstm.recipes import make_config
 from spacy_bilstm.util.docbin import read_docs
@@ -122,15 +122,26 @@ def test_a_student_with_the_teachers_embedding_is_complete_without_it(
     assert [token.tag_ for token in student("Anna sees Oslo .")] == [t.tag_ for t in teacher("Anna sees Oslo .")]
 
 
-def test_the_embedding_of_a_teacher_with_vectors_or_without_words_is_refused(texts: Path, tmp_path: Path) -> None:
+def test_the_embedding_of_a_teacher_with_static_vectors(tmp_path: Path) -> None:
+    """Its vectors go with it, also if they are the embedding of another teacher."""
     tok2vec = make_tok2vec(BILSTM)
     tok2vec["embed"]["include_static_vectors"] = True
-    nlp = spacy.load(write_vectors(tmp_path / "vectors"))
-    nlp.add_pipe("tok2vec", config={"model": tok2vec})
-    nlp.initialize()
-    with pytest.raises(TeacherError, match="'tok2vec' reads static vectors"):
-        find_embeddings(nlp)
-    tok2vec["embed"] |= {"include_static_vectors": False, "attrs": ["NORM", "SENT_START", "SHAPE", "SUFFIX"]}
+    path = write_vectors(tmp_path / "vectors")
+    for name in ("first", "second"):
+        teacher = spacy.load(path)
+        teacher.add_pipe("tok2vec", config={"model": tok2vec})
+        teacher.initialize()
+        path = tmp_path / name
+        write_embedding(teacher, path)
+        words = ["Anna", "unheard"]
+        embedding = teacher.get_pipe("tok2vec").model.get_ref("embed")  # type: ignore[attr-defined]
+        expected = embedding.predict([Doc(teacher.vocab, words=words)])[0]
+        numpy.testing.assert_allclose(spacy.load(path).vocab.vectors.get_batch(words), expected, atol=1e-6)
+
+
+def test_the_embedding_of_a_teacher_that_reads_positions_or_no_words_is_refused() -> None:
+    tok2vec = make_tok2vec(BILSTM)
+    tok2vec["embed"] |= {"attrs": ["NORM", "SENT_START", "SHAPE", "SUFFIX"]}
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": tok2vec})
     nlp.initialize()
