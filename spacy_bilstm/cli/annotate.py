@@ -12,7 +12,7 @@ from ..annotation import DirectoryLockedError
 from ..annotation import annotate as annotate_source
 from ..annotation.parts import PART_SIZE
 from .exits import INTERRUPTED
-from .progress import ProgressLine, format_duration
+from .progress import ProgressLine, count_noun, format_duration
 
 
 class Format(str, Enum):
@@ -79,9 +79,9 @@ def annotate(
             exits=1,
         )
     msg.good(
-        f"{summary.documents:,} documents with {summary.words:,} words are in {summary.directory}",
-        f"{summary.new_documents:,} documents of this call in {format_duration(summary.seconds)}: "
+        f"{count_noun(summary.documents, 'document')} with {count_noun(summary.words, 'word')} in {summary.directory}",
+        f"{count_noun(summary.new_documents, 'document')} of this call in {format_duration(summary.seconds)}: "
         f"{summary.words_per_second:,.0f} words/s",
     )
     if summary.bad:
-        msg.warn(f"{summary.bad:,} records could not be annotated: see {summary.directory}/_bad.jsonl")
+        msg.warn(f"{count_noun(summary.bad, 'record')} could not be annotated: see {summary.directory}/_bad.jsonl")

@@ -79,6 +79,8 @@ def _print_summary(config: Config, recipe: Recipe, path: Path, gpu: bool) -> Non
     for label, value in use_case.items():
         msg.text(f"- {label}: {value}")
     msg.good("Saved config", str(path))
+    if "entity_linker" in config["components"] and "ner" not in config["components"]:
+        msg.warn("entity_linker only links entities that another component finds. Add ner to --pipeline to find some.")
     msg.text("Add your data and train your pipeline:")
     options = "--paths.train ./train.spacy --paths.dev ./dev.spacy --output ./model"
     options += " --paths.kb ./kb" if "entity_linker" in config["components"] else ""

@@ -45,12 +45,22 @@ def describe_progress(progress: Progress) -> str:
     RETURNS: such as `"42.0 % | 1,200 documents | 95,000 words/s | 3 bad | 1:20 left"`.
     """
     parts = [] if progress.share is None else [f"{100 * progress.share:.1f} %"]
-    parts += [f"{progress.documents:,} documents", f"{progress.words_per_second:,.0f} words/s"]
+    parts += [count_noun(progress.documents, "document"), f"{progress.words_per_second:,.0f} words/s"]
     if progress.bad:
         parts.append(f"{progress.bad:,} bad")
     if progress.seconds_left is not None:
         parts.append(f"{format_duration(progress.seconds_left)} left")
     return " | ".join(parts)
+
+
+def count_noun(number: int, noun: str) -> str:
+    """Return a number of things.
+
+    number: the number.
+    noun: the noun in the singular. Its plural ends with "s".
+    RETURNS: such as `"1 document"` or `"1,200 documents"`.
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def format_duration(seconds: float) -> str:

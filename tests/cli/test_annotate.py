@@ -37,7 +37,7 @@ def source(tmp_path: Path) -> Path:
 def test_texts_are_annotated_and_counted(run_spacy: Run, source: Path, model: Path, tmp_path: Path) -> None:
     result = run_spacy("bilstm", "annotate", source, tmp_path / "out", "--model", model, "--format", "jsonl")
     assert "2 documents with 6 words" in result.output
-    assert "1 records could not be annotated" in result.output
+    assert "1 record could not be annotated" in result.output
     assert len((tmp_path / "out" / "part-00000-00000.jsonl").read_text("utf8").splitlines()) == 2
 
 
@@ -94,8 +94,8 @@ def test_ctrl_c_stops_and_the_same_command_continues(run_spacy: Run, source: Pat
 def test_progress_is_one_line() -> None:
     progress = Progress(1200, 95_000, 3, 0.42, 1.0, 95_000.4, 80.0)
     assert describe_progress(progress) == "42.0 % | 1,200 documents | 95,000 words/s | 3 bad | 1:20 left"
-    unknown = Progress(1200, 95_000, 0, None, 1.0, 95_000.4, None)
-    assert describe_progress(unknown) == "1,200 documents | 95,000 words/s"
+    unknown = Progress(1, 95_000, 0, None, 1.0, 95_000.4, None)
+    assert describe_progress(unknown) == "1 document | 95,000 words/s"
 
 
 def test_progress_is_rare_in_a_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

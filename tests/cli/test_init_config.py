@@ -55,6 +55,13 @@ def test_the_printed_command_saves_the_model_and_loads_the_knowledge_base(tmp_pa
     assert "--paths.kb" not in run_spacy("bilstm", "init-config", tmp_path / "b.cfg", "-p", "ner").output
 
 
+def test_an_entity_linker_without_entities_is_a_warning(tmp_path: Path, run_spacy: Run) -> None:
+    warning = "Add ner to --pipeline"
+    output = run_spacy("bilstm", "init-config", tmp_path / "a.cfg", "-p", "entity_linker").output
+    assert warning in " ".join(output.split())
+    assert warning not in run_spacy("bilstm", "init-config", tmp_path / "b.cfg", "-p", "ner,entity_linker").output
+
+
 def test_empty_vectors_are_an_error(tmp_path: Path, run_spacy: Run) -> None:
     output = run_spacy("bilstm", "init-config", tmp_path / "a.cfg", "--vectors", "", exit_code=1).output
     assert "Can't find the vectors ''" in output
