@@ -25,16 +25,18 @@ from ..training.resumable import CHECKPOINT_STEPS, train_with_checkpoints
 from ..util.docbin import count_words, read_docs
 from ..util.files import atomic_write, check_output_directory, replace_directory
 from ..util.pipeline_paths import find_pipeline
+from .copies import write_copies
 from .corpus import PARTS, check_gold_share, find_parts, is_held_out
 from .embedding import find_embeddings, write_embedding
 from .speed import measure_speed
-from .students import add_corpora, make_student_config, plan_student, write_labels
+from .students import add_corpora, find_copied, make_student_config, plan_student, write_labels
 from .teachers import TeacherComponent, Teachers, load_teachers
 
 PART_SIZE = 2000
 HELD_OUT = "held-out.spacy"
 """The file in an annotation directory with the texts that are held out from training."""
 EMBEDDING = "embedding"
+COPIES = "copies"
 """The directory in an annotation directory with the teacher's word embedding."""
 # Words held out: enough for scores to a tenth of a percent, and few enough to evaluate on often.
 _MAX_HELD_OUT_WORDS = 30_000
@@ -153,7 +155,13 @@ def distill(
             raise ValueError("With teacher_embedding, the student has neither other vectors nor a config of its own.")
         find_embeddings(teachers.pipelines[0])
 
-    def make_config(loaded: Teachers, n_docs: int = 0, n_words: int = 0, vectors: str | None = vectors) -> Config:
+    def make_config(
+        loaded: Teachers,
+        n_docs: int = 0,
+        n_words: int = 0,
+        vectors: str | None = vectors,
+        copies: str | None = None,
+    ) -> Config:
         student_config = own or make_student_config(
             loaded,
             plan,
@@ -163,6 +171,7 @@ def distill(
             n_gold_words=n_gold_words,
             gold_share=gold_share,
             vectors=vectors,
+            copies=copies,
             gpu=gpu_id >= 0,
         )
         student_config = add_corpora(
@@ -192,7 +201,10 @@ def distill(
     if teacher_embedding:
         vectors = str((directory / EMBEDDING).resolve())
         write_embedding(teachers.pipelines[0], Path(vectors))
-    student_config = make_config(teachers, summary.documents, summary.words, vectors)
+    copies = (directory / COPIES).resolve()
+    if own is None:
+        write_copies(teachers.names[0], teachers.pipelines[0], find_copied(plan), copies)
+    student_config = make_config(teachers, summary.documents, summary.words, vectors, str(copies))
     with atomic_write(directory / "student.cfg") as draft:
         student_config.to_disk(draft, interpolate=False)
     first = teachers.names[0]

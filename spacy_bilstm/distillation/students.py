@@ -54,6 +54,11 @@ def find_learned(plan: Sequence[TeacherComponent]) -> list[TeacherComponent]:
     return [component for component in plan if component.takeover in (Takeover.soft, Takeover.hard)]
 
 
+def find_copied(plan: Sequence[TeacherComponent]) -> list[str]:
+    """Return the names of the components that a student gets a copy of."""
+    return [component.name for component in plan if component.takeover is Takeover.copied]
+
+
 def make_student_config(
     teachers: Teachers,
     plan: Sequence[TeacherComponent],
@@ -64,12 +69,13 @@ def make_student_config(
     n_gold_words: int = 0,
     gold_share: float = 0.2,
     vectors: str | None = None,
+    copies: str | None = None,
     gpu: bool = False,
 ) -> Config:
     """Make the config of a student from a recipe.
 
-    The components have the teachers' names and order. Those that are copied are sourced from the first teacher, and so
-    is the tokenizer.
+    The components have the teachers' names and order. Copied components and the tokenizer are sourced from another
+    pipeline.
 
     teachers: the teachers.
     plan: the result of `plan_student`.
@@ -79,11 +85,13 @@ def make_student_config(
         number of training steps; 0 for the recipe's own. The steps make at least four passes over a small gold corpus.
     gold_share: the share of the words in training that come from the gold corpus.
     vectors: name or path of a pipeline whose static vectors the student gets, or None.
+    copies: name or path of the pipeline to source components and tokenizer from; the first teacher if None.
     gpu: whether to train on a GPU.
     RETURNS: the config, without corpora.
     RAISES: RecipeError as `make_config` does.
     """
     first = teachers.pipelines[0]
+    copies = copies or teachers.names[0]
     learned = {component.name: component.kind for component in find_learned(plan)}
     config = make_config(
         str(first.lang),
@@ -94,20 +102,18 @@ def make_student_config(
         n_words=max(n_words + n_gold_words, 1),
     )
     recipe = config["components"]
-    copied = [component.name for component in plan if component.takeover is Takeover.copied]
+    copied = find_copied(plan)
     names = [name for name in first.pipe_names if name in learned or name in copied]
     config["components"] = {"tok2vec": recipe["tok2vec"]}
     for name in names:
-        config["components"][name] = (
-            deepcopy(recipe[learned[name]]) if name in learned else {"source": teachers.names[0]}
-        )
+        config["components"][name] = deepcopy(recipe[learned[name]]) if name in learned else {"source": copies}
         if learned.get(name) == "spancat":
             config["components"][name] |= {key: first.get_pipe_config(name)[key] for key in ("spans_key", "suggester")}
     config["nlp"]["pipeline"] = ["tok2vec", *names]
     config["nlp"]["tokenizer"] = deepcopy(first.config["nlp"]["tokenizer"])
     config["initialize"]["before_init"] = {
         "@callbacks": "spacy.copy_from_base_model.v1",
-        "tokenizer": teachers.names[0],
+        "tokenizer": copies,
         "vocab": None,
     }
     config["training"]["frozen_components"] = copied

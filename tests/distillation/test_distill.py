@@ -151,6 +151,24 @@ def test_the_embedding_of_a_teacher_that_reads_positions_or_no_words_is_refused(
         find_embeddings(spacy.blank("en"))
 
 
+def test_a_student_without_vectors_has_nothing_of_its_teachers(
+    teacher_paths: list[Path], texts: Path, tmp_path: Path
+) -> None:
+    teacher = spacy.load(teacher_paths[0])
+    teacher.vocab.vectors = spacy.load(write_vectors(tmp_path / "vectors")).vocab.vectors
+    word = next(teacher.vocab.strings[key] for key in teacher.vocab.vectors)
+    teacher.to_disk(tmp_path / "teacher")
+    distill(tmp_path / "teacher", texts, tmp_path / "student", **SETTINGS)
+    (tmp_path / "teacher").rename(tmp_path / "elsewhere")
+    student = spacy.load(tmp_path / "student")
+    assert "attribute_ruler" in student.pipe_names
+    assert not student.vocab.has_vector(word)
+    assert student.make_doc(word)[:].as_doc().text == word  # It raised an IndexError.
+    # Another student can be trained without the teacher.
+    config = Config().from_disk(tmp_path / "student-annotations" / "student.cfg")
+    assert str(tmp_path / "teacher") not in config.to_str()
+
+
 def test_the_result_counts_what_was_done(result: DistillationResult) -> None:
     assert result.annotation.documents == 200
     assert result.annotation.parts == 4
