@@ -99,6 +99,7 @@ def make_student_config(
         optimize,
         gpu=gpu,
         vectors=vectors,
+        tokenizer=first.config["nlp"]["tokenizer"],
         n_words=max(n_words + n_gold_words, 1),
     )
     recipe = config["components"]
@@ -110,7 +111,6 @@ def make_student_config(
         if learned.get(name) == "spancat":
             config["components"][name] |= {key: first.get_pipe_config(name)[key] for key in ("spans_key", "suggester")}
     config["nlp"]["pipeline"] = ["tok2vec", *names]
-    config["nlp"]["tokenizer"] = deepcopy(first.config["nlp"]["tokenizer"])
     config["initialize"]["before_init"] = {
         "@callbacks": "spacy.copy_from_base_model.v1",
         "tokenizer": copies,

@@ -9,7 +9,7 @@ characters. `pretraining.cfg` adds the settings of pretraining.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ def make_config(
     gpu: bool = False,
     vectors: str | None = None,
     characters: bool = False,
+    tokenizer: Mapping[str, Any] | None = None,
     n_words: int = RECIPE_WORDS,
 ) -> Config:
     """Make a complete training config for a pipeline whose components share one recurrent encoder.
@@ -62,6 +63,7 @@ def make_config(
     gpu: whether to train on a GPU.
     vectors: path or package name of a pipeline with static vectors to include, or None.
     characters: whether each character is a token, such as a base of DNA.
+    tokenizer: the block `[nlp.tokenizer]`, such as `{"@tokenizers": "spacy.Tokenizer.v1"}`; the language's own if None.
     n_words: number of words to train on, >= 1. `scale_settings` says which settings grow with it.
     RETURNS: the config, with all defaults filled in, so it does not need `spacy init fill-config`. Its variables, such
         as `${paths.train}`, are not interpolated.
@@ -74,6 +76,8 @@ def make_config(
     for layer in layers:
         _override(config, read_changes(layer))
     config["nlp"]["lang"] = _find_language(lang)
+    if tokenizer is not None:
+        config["nlp"]["tokenizer"] = dict(tokenizer)
     config["nlp"]["pipeline"] = _select(pipeline, config["nlp"]["pipeline"])
     config["components"] = {name: config["components"][name] for name in config["nlp"]["pipeline"]}
     if "entity_linker" in pipeline:

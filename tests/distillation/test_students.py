@@ -39,6 +39,16 @@ def test_a_student_has_its_teachers_tokenizer_with_a_larger_cache(teachers: Teac
     assert nlp.tokenizer.max_cache_size == 200_000 > teacher.max_cache_size
 
 
+def test_a_tokenizer_of_the_teacher_needs_no_package_of_its_language(tmp_path: Path) -> None:
+    """Korean's own tokenizer needs one, which spaCy's trained pipelines do not use."""
+    tokenizer = {"@tokenizers": "spacy.Tokenizer.v1"}
+    nlp = spacy.blank("ko", config={"nlp": {"tokenizer": tokenizer}})
+    nlp.add_pipe("ner")
+    nlp.to_disk(tmp_path / "teacher")
+    teachers = load_teachers([tmp_path / "teacher"])
+    assert make_student_config(teachers, plan_student(teachers, None))["nlp"]["tokenizer"] == tokenizer
+
+
 def test_components_keep_their_names_and_their_order(tmp_path: Path) -> None:
     nlp = spacy.blank("de")
     for factory, name in (("ner", "places"), ("entity_ruler", "names"), ("bilstm_ner", "people"), ("tagger", "tags")):
