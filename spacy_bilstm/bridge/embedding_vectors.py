@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any, ClassVar
 
 import numpy
@@ -18,14 +17,16 @@ from spacy.tokens import Doc
 from spacy.util import get_lang_class, registry
 from spacy.vectors import BaseVectors
 from spacy.vocab import Vocab, create_vocab
-from thinc.api import Ops
+from thinc.api import NumpyOps, Ops
 
+from .fork import make_fork_lock
 from .format import FORMAT, FormatError, check_format, find_format_error
 from .model_types import Tok2VecModel
 from .projected_embeddings import ProjectedEmbeddings, can_project
 from .static_vectors import get_key_attr
 
 _FILE = "embedding_vectors.msgpack"
+_lock = make_fork_lock()  # The memory zones of two threads would free each other's words.
 Array = NDArray[Any]
 
 
@@ -50,7 +51,6 @@ class EmbeddingVectors(BaseVectors):
         self._data: Array = numpy.zeros((0, 0), dtype="float32")
         self._vocab = Vocab()
         self._predict: Callable[[Doc], Array]
-        self._lock = Lock()  # The memory zones of two threads would free each other's words.
 
     def set_layers(self, nlp: Language, layers: Iterable[tuple[dict[str, Any], Tok2VecModel]]) -> None:
         """Take over embedding layers.
@@ -63,9 +63,7 @@ class EmbeddingVectors(BaseVectors):
         layers = list(layers)
         vectors = None
         if any(config.get("include_static_vectors") for config, _ in layers):
-            # All strings of a pipeline would be stored with them, but vectors are found by hashes.
-            data = nlp.vocab.vectors.to_bytes(exclude=["strings"])
-            vectors = {"config": nlp.config["nlp"]["vectors"], "data": data}
+            vectors = {"config": nlp.config["nlp"]["vectors"], "data": _dump_vectors(nlp.vocab.vectors)}
         stored = [{"config": config, "weights": layer.to_bytes()} for config, layer in layers]
         lookups = nlp.vocab.lookups.to_bytes()
         self._set({"format": FORMAT, "lang": nlp.lang, "lookups": lookups, "vectors": vectors, "layers": stored})
@@ -94,7 +92,7 @@ class EmbeddingVectors(BaseVectors):
         return self.shape[0]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, EmbeddingVectors) and self._content == other._content
+        return isinstance(other, EmbeddingVectors) and self.to_bytes() == other.to_bytes()
 
     __hash__ = BaseVectors.__hash__
 
@@ -104,6 +102,9 @@ class EmbeddingVectors(BaseVectors):
     def __getitem__(self, key: int | str) -> Array:
         vector: Array = self.get_batch([key])[0]
         return vector
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
 
     def keys(self) -> Sequence[str]:
         """Return a sequence that is empty without layers. It does not list the words."""
@@ -119,7 +120,7 @@ class EmbeddingVectors(BaseVectors):
         present = [i for i, word in enumerate(words) if word]
         vectors = numpy.zeros((len(words), self.vectors_length), dtype="float32")
         if present and len(self):
-            with self._lock, self._vocab.memory_zone():
+            with _lock, self._vocab.memory_zone():
                 doc = Doc(self._vocab, words=[words[i] for i in present])
                 vectors[present] = self._predict(doc)
                 del doc
@@ -130,8 +131,11 @@ class EmbeddingVectors(BaseVectors):
 
     def to_bytes(self, **kwargs: Any) -> bytes:
         """Return the layers as bytes."""
-        content: bytes = srsly.msgpack_dumps(self._content)
-        return content
+        content = dict(self._content)
+        if content["vectors"] is not None:  # They can be large, so they are in memory only once.
+            content["vectors"] = {**content["vectors"], "data": _dump_vectors(self._vocab.vectors)}
+        data: bytes = srsly.msgpack_dumps(content)
+        return data
 
     def from_bytes(self, data: bytes, **kwargs: Any) -> EmbeddingVectors:
         """Replace the layers by stored ones.
@@ -177,9 +181,11 @@ class EmbeddingVectors(BaseVectors):
         if content["lookups"]:
             vocab.lookups = Lookups().from_bytes(content["lookups"])
         if content["vectors"] is not None:
-            stored = content["vectors"]
-            vocab.vectors = registry.resolve({"vectors": stored["config"]})["vectors"](vocab).from_bytes(stored["data"])
+            config, data = content["vectors"]["config"], content["vectors"]["data"]
+            vocab.vectors = registry.resolve({"vectors": config})["vectors"](vocab).from_bytes(data)
             vocab.vectors.strings = vocab.strings
+            vocab.vectors.to_ops(NumpyOps())
+            content = {**content, "vectors": {"config": config}}
         configs = [layer["config"] for layer in content["layers"]]
         if all("attrs" in config for config in configs):
             # Without the features that no layer reads, a word takes two thirds of the time.
@@ -208,6 +214,12 @@ def _make_prediction(configs: Sequence[dict[str, Any]], layers: Sequence[Tok2Vec
         projected = ProjectedEmbeddings(layers)
         return lambda doc: projected.predict(doc).numpy()
     return lambda doc: numpy.concatenate([layer.ops.to_numpy(layer.predict([doc])[0]) for layer in layers], axis=1)
+
+
+def _dump_vectors(vectors: BaseVectors) -> bytes:
+    """Return static vectors as bytes, without the strings of their pipeline: they are found by hashes."""
+    data: bytes = vectors.to_bytes(exclude=["strings"])
+    return data
 
 
 def _restore(data: bytes) -> EmbeddingVectors:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -13,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .fork import make_fork_lock
+
 Keys = NDArray[numpy.uint64]
 Features = NDArray[numpy.uint64]
 Indices = NDArray[numpy.int64]
@@ -20,19 +20,7 @@ Prepared = TypeVar("Prepared")
 
 _MISSING = -1
 _FIRST_CAPACITY = 256
-# All caches share one lock, which is held only briefly. A fork waits for it, so a forked process has complete caches.
-_lock = threading.Lock()
-
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release(), after_in_child=_renew_lock
-    )
+_lock = make_fork_lock()  # All caches share it. It is held only briefly.
 
 
 class CacheStatistics(NamedTuple):

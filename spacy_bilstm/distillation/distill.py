@@ -152,7 +152,10 @@ def distill(
 
     if teacher_embedding:
         if vectors is not None or own is not None:
-            raise ValueError("With teacher_embedding, the student has neither other vectors nor a config of its own.")
+            raise ValueError(
+                "--teacher-embedding (teacher_embedding) makes the student's vectors and config, so it can't be used "
+                "with --vectors (vectors) or --config (config). Leave out one of them."
+            )
         find_embeddings(teachers.pipelines[0])
 
     def make_config(

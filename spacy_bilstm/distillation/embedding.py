@@ -7,7 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import spacy
-from spacy.attrs import IDX, SENT_START, intify_attr
+from spacy.attrs import (
+    DEP,
+    ENT_ID,
+    ENT_IOB,
+    ENT_KB_ID,
+    ENT_TYPE,
+    HEAD,
+    IDX,
+    LEMMA,
+    MORPH,
+    POS,
+    SENT_START,
+    TAG,
+    intify_attr,
+)
 from spacy.language import Language
 
 from ..bridge.embedding_vectors import EmbeddingVectors
@@ -15,7 +29,7 @@ from ..bridge.model_types import Tok2VecModel
 from ..util.files import replace_directory
 from .teachers import TeacherError
 
-_POSITIONS = {IDX, SENT_START}
+_NOT_OF_WORDS = {TAG, POS, MORPH, LEMMA, DEP, HEAD, ENT_IOB, ENT_TYPE, ENT_ID, ENT_KB_ID, SENT_START, IDX}
 VECTORS = "spacy-bilstm.EmbeddingVectors.v1"
 
 
@@ -24,7 +38,8 @@ def find_embeddings(nlp: Language) -> list[tuple[dict[str, Any], Tok2VecModel]]:
 
     nlp: the pipeline.
     RETURNS: the config and the layer of each, in pipeline order.
-    RAISES: TeacherError if there is none, or if one reads the position of a word.
+    RAISES: TeacherError if there is none, if the config of one is not known, or if one reads attributes that depend on
+        more than the word.
     """
     found: list[tuple[dict[str, Any], Tok2VecModel]] = []
     components = nlp.config.interpolate()["components"]
@@ -34,13 +49,14 @@ def find_embeddings(nlp: Language) -> list[tuple[dict[str, Any], Tok2VecModel]]:
         layers = [] if model is None else [node.get_ref("embed") for node in model.walk() if node.has_ref("embed")]
         if len(configs) != len(layers):
             raise TeacherError(
-                f"The embedding of the teacher's '{name}' can't be found. Leave out --teacher-embedding."
+                f"The embedding of the teacher's '{name}' can't be copied: its config has no block `embed`, as with "
+                "`spacy.HashEmbedCNN.v2`. Leave out --teacher-embedding."
             )
-        attrs = {intify_attr(attr) for config in configs for attr in config.get("attrs", [])}
-        if attrs & _POSITIONS:
+        attrs = {attr for config in configs for attr in config.get("attrs", []) if intify_attr(attr) in _NOT_OF_WORDS}
+        if attrs:
             raise TeacherError(
-                f"The embedding of the teacher's '{name}' reads the position of a word, not only the word. "
-                "Leave out --teacher-embedding."
+                f"The embedding of the teacher's '{name}' reads {', '.join(sorted(map(str, attrs)))}, which depends on "
+                "more than the word. Leave out --teacher-embedding."
             )
         found += zip(configs, layers, strict=True)
     if not found:

@@ -1,9 +1,14 @@
 """Static vectors that the word embedding of another pipeline computes."""
 
+import multiprocessing
+import os
 import pickle
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -82,6 +87,7 @@ def test_words_have_a_vector_and_nothing_has_none(nlp: Language) -> None:
     assert doc[0].has_vector
     assert doc[0].vector.shape == (12,)
     assert not nlp.vocab.vectors.get_batch([0]).any()
+    assert list(nlp.vocab.vectors) == list(nlp.vocab.vectors.keys())
     assert nlp.vocab.vectors.get_batch([]).shape == (0, 12)
 
 
@@ -146,6 +152,30 @@ def test_threads_get_the_same_vectors(nlp: Language) -> None:
         sys.setswitchinterval(interval)
     for vectors in found:
         numpy.testing.assert_array_equal(vectors, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_forked_while_a_thread_computes_vectors_can_compute_them(nlp: Language) -> None:
+    vectors = nlp.vocab.vectors
+    computes = threading.Event()
+
+    original = vectors._predict
+
+    def predict_slowly(doc: Doc) -> Any:
+        computes.set()
+        time.sleep(0.3)
+        return original(doc)
+
+    vectors._predict = predict_slowly
+    thread = threading.Thread(target=vectors.get_batch, args=(["Leeds"],))
+    thread.start()
+    assert computes.wait(10)
+    process = multiprocessing.get_context("fork").Process(target=vectors.get_batch, args=(["York"],))
+    process.start()
+    thread.join()
+    process.join(20)
+    process.kill()
+    assert process.exitcode == 0
 
 
 def test_a_vocab_without_layers_has_no_vectors() -> None:

@@ -139,16 +139,25 @@ def test_the_embedding_of_a_teacher_with_static_vectors(tmp_path: Path) -> None:
         numpy.testing.assert_allclose(spacy.load(path).vocab.vectors.get_batch(words), expected, atol=1e-6)
 
 
-def test_the_embedding_of_a_teacher_that_reads_positions_or_no_words_is_refused() -> None:
+@pytest.mark.parametrize("attr", ["SENT_START", "TAG", "ENT_TYPE"])
+def test_an_embedding_that_reads_more_than_words_is_refused(attr: str) -> None:
     tok2vec = make_tok2vec(BILSTM)
-    tok2vec["embed"] |= {"attrs": ["NORM", "SENT_START", "SHAPE", "SUFFIX"]}
+    tok2vec["embed"] |= {"attrs": ["NORM", attr, "SHAPE", "SUFFIX"]}
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": tok2vec})
     nlp.initialize()
-    with pytest.raises(TeacherError, match="reads the position"):
+    with pytest.raises(TeacherError, match=f"'tok2vec' reads {attr}"):
         find_embeddings(nlp)
+
+
+def test_a_teacher_without_an_embedding_that_can_be_copied_is_refused() -> None:
+    nlp = spacy.blank("en")
     with pytest.raises(TeacherError, match="has no embedding of words"):
-        find_embeddings(spacy.blank("en"))
+        find_embeddings(nlp)
+    nlp.add_pipe("tagger").add_label("NN")  # type: ignore[attr-defined]
+    nlp.initialize()
+    with pytest.raises(TeacherError, match="no block `embed`"):
+        find_embeddings(nlp)
 
 
 def test_a_student_without_vectors_has_nothing_of_its_teachers(
@@ -322,7 +331,7 @@ def test_a_share_to_hold_out_outside_its_range_is_an_error(
         ({"overrides": {"training.dropout": 2}}, "dropout is a rate"),
         ({"overrides": {"trainin.max_steps": 5}}, "trainin"),
         ({"optimize": "speed"}, "no recipe 'speed'"),
-        ({"teacher_embedding": True, "vectors": "texts"}, "With teacher_embedding"),
+        ({"teacher_embedding": True, "vectors": "texts"}, "--teacher-embedding .* can't be used"),
         ({"gold": "texts"}, "is no .spacy file"),
         ({"dev": "texts"}, "is no .spacy file"),
         ({"dev": "empty"}, "has no words"),
