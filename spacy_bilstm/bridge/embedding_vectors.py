@@ -175,23 +175,10 @@ class EmbeddingVectors(BaseVectors):
         for layer in content["layers"]:
             embedding: Tok2VecModel = registry.resolve({"model": layer["config"]})["model"]
             embeddings.append(embedding.from_bytes(layer["weights"]))
-        # A vocab of their own: features of words do not depend on the pipeline that they are used in.
-        lang = content["lang"]
-        vocab: Any = Vocab() if lang is None else create_vocab(lang, get_lang_class(lang).Defaults)
-        if content["lookups"]:
-            vocab.lookups = Lookups().from_bytes(content["lookups"])
+        vocab = _make_vocab(content)
         if content["vectors"] is not None:
-            config, data = content["vectors"]["config"], content["vectors"]["data"]
-            vocab.vectors = registry.resolve({"vectors": config})["vectors"](vocab).from_bytes(data)
-            vocab.vectors.strings = vocab.strings
-            vocab.vectors.to_ops(NumpyOps())
-            content = {**content, "vectors": {"config": config}}
+            content = {**content, "vectors": {"config": content["vectors"]["config"]}}  # The vocab has the data.
         configs = [layer["config"] for layer in content["layers"]]
-        if all("attrs" in config for config in configs):
-            # Without the features that no layer reads, a word takes two thirds of the time.
-            read = {intify_attr(attr) for config in configs for attr in config["attrs"]} | {get_key_attr(vocab.vectors)}
-            getters = vocab.lex_attr_getters.items()
-            vocab.lex_attr_getters = {attr: getter for attr, getter in getters if attr in read}
         width = sum(embedding.get_dim("nO") for embedding in embeddings)
         self._content, self._vocab, self._predict = content, vocab, _make_prediction(configs, embeddings)
         self._data = numpy.zeros((int(bool(embeddings)), width), dtype="float32")
@@ -206,6 +193,26 @@ def create_embedding_vectors_v1() -> Callable[[Vocab], EmbeddingVectors]:
     RETURNS: a function that creates the vectors of a vocab.
     """
     return lambda vocab: EmbeddingVectors()
+
+
+def _make_vocab(content: dict[str, Any]) -> Any:
+    """Make a vocab of their own: the features of words do not depend on the pipeline that the vectors are used in."""
+    lang = content["lang"]
+    vocab: Any = Vocab() if lang is None else create_vocab(lang, get_lang_class(lang).Defaults)
+    if content["lookups"]:
+        vocab.lookups = Lookups().from_bytes(content["lookups"])
+    if content["vectors"] is not None:
+        create_vectors = registry.resolve({"vectors": content["vectors"]["config"]})["vectors"]
+        vocab.vectors = create_vectors(vocab).from_bytes(content["vectors"]["data"])
+        vocab.vectors.strings = vocab.strings
+        vocab.vectors.to_ops(NumpyOps())
+    configs = [layer["config"] for layer in content["layers"]]
+    if all("attrs" in config for config in configs):
+        # Without the features that no layer reads, a word takes two thirds of the time.
+        read = {intify_attr(attr) for config in configs for attr in config["attrs"]} | {get_key_attr(vocab.vectors)}
+        getters = vocab.lex_attr_getters.items()
+        vocab.lex_attr_getters = {attr: getter for attr, getter in getters if attr in read}
+    return vocab
 
 
 def _make_prediction(configs: Sequence[dict[str, Any]], layers: Sequence[Tok2VecModel]) -> Callable[[Doc], Array]:
