@@ -6,6 +6,7 @@ import typer
 from wasabi import msg
 
 from ..corpora import Problems
+from .progress import count_noun
 
 N_SHOWN = 5
 
@@ -18,7 +19,7 @@ def print_problems(problems: Problems, verbose: bool) -> None:
     """
     for name, found, show in (("warning", problems.warnings, msg.warn), ("error", problems.errors, msg.fail)):
         if found:
-            show(f"{len(found):,} {name}{'s' if len(found) > 1 else ''}")
+            show(count_noun(len(found), name))
         shown = found if verbose else found[:N_SHOWN]
         for problem in shown:
             typer.echo(f"  {problem}")

@@ -36,8 +36,9 @@ PART_SIZE = 2000
 HELD_OUT = "held-out.spacy"
 """The file in an annotation directory with the texts that are held out from training."""
 EMBEDDING = "embedding"
-COPIES = "copies"
 """The directory in an annotation directory with the teacher's word embedding."""
+COPIES = "copies"
+"""The directory in an annotation directory with the teacher's tokenizer and the components to copy."""
 # Words held out: enough for scores to a tenth of a percent, and few enough to evaluate on often.
 _MAX_HELD_OUT_WORDS = 30_000
 _WITHOUT_VECTORS = r"\[W113\]"  # Copied components without a model read no vectors.

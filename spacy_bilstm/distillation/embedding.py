@@ -7,21 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
-from spacy.attrs import (
-    DEP,
-    ENT_ID,
-    ENT_IOB,
-    ENT_KB_ID,
-    ENT_TYPE,
-    HEAD,
-    IDX,
-    LEMMA,
-    MORPH,
-    POS,
-    SENT_START,
-    TAG,
-    intify_attr,
-)
+from spacy.attrs import IDS, intify_attr
 from spacy.language import Language
 
 from ..bridge.embedding_vectors import EmbeddingVectors
@@ -29,7 +15,9 @@ from ..bridge.model_types import Tok2VecModel
 from ..util.files import replace_directory
 from .teachers import TeacherError
 
-_NOT_OF_WORDS = {TAG, POS, MORPH, LEMMA, DEP, HEAD, ENT_IOB, ENT_TYPE, ENT_ID, ENT_KB_ID, SENT_START, IDX}
+# Attributes of tokens, which components set, and positions.
+_TOKEN_ATTRS = "TAG POS MORPH LEMMA DEP HEAD ENT_IOB ENT_TYPE ENT_ID ENT_KB_ID SENT_START IDX"
+_NOT_OF_WORDS = {IDS[name] for name in _TOKEN_ATTRS.split()}
 VECTORS = "spacy-bilstm.EmbeddingVectors.v1"
 
 

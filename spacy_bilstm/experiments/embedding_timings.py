@@ -20,7 +20,8 @@ from .timing_program import run_timings
 
 N_WORDS = (1, 10, 100, 1000)
 # The two embeddings of en_core_web_sm 3.8.0: that of its `tok2vec` and that of its `ner`.
-SIZES = {"NORM": 5000, "PREFIX": 1000, "SUFFIX": 2500, "SHAPE": 2500}, {"SPACY": 50, "IS_SPACE": 50}
+NER_ROWS = {"NORM": 5000, "PREFIX": 1000, "SUFFIX": 2500, "SHAPE": 2500}
+TOK2VEC_ROWS = {**NER_ROWS, "SPACY": 50, "IS_SPACE": 50}
 WIDTH = 96
 
 
@@ -31,7 +32,7 @@ def time_embeddings(rounds: int, n_words: Sequence[int] = N_WORDS) -> Table:
     n_words: numbers of words in a doc.
     RETURNS: the table, in microseconds per word.
     """
-    layers = [_make_layer({**SIZES[0], **SIZES[1]}), _make_layer(SIZES[0])]
+    layers = [_make_layer(TOK2VEC_ROWS), _make_layer(NER_ROWS)]
     projected = ProjectedEmbeddings(layers)
     rows = []
     for n in n_words:
@@ -52,8 +53,8 @@ def _predict(layers: Sequence[Tok2VecModel], doc: Doc) -> None:
         layer.predict([doc])
 
 
-def _make_layer(sizes: dict[str, int]) -> Tok2VecModel:
-    layer: Tok2VecModel = MultiHashEmbed(WIDTH, list(sizes), list(sizes.values()), include_static_vectors=False)
+def _make_layer(rows: dict[str, int]) -> Tok2VecModel:
+    layer: Tok2VecModel = MultiHashEmbed(WIDTH, list(rows), list(rows.values()), include_static_vectors=False)
     layer.initialize(X=[Doc(Vocab(), words=["word"])])
     return layer
 
