@@ -1,5 +1,6 @@
 """Pipelines on a GPU: training, mixed precision, moving between devices, and determinism."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,11 @@ import numpy
 import pytest
 import spacy
 import srsly
+import toy_spans
 from numpy.testing import assert_allclose
 from spacy.language import Language
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train as train_config
 from spacy.util import load_model_from_config
 from thinc.api import Config, Optimizer, fix_random_seed, get_current_ops, require_cpu, require_gpu
 from toy_corpus import make_docs, make_examples
@@ -186,3 +190,31 @@ def test_pretraining_lowers_its_loss(device: str, tmp_path: Path, run_spacy: Any
     log = srsly.read_jsonl(tmp_path / "out" / "log.jsonl")
     losses = [line["epoch_loss"] / line["nr_word"] for line in log]
     assert losses[-1] < losses[0]
+
+
+def test_lemmas_links_and_spans_are_learned(device: str, tmp_path: Path) -> None:
+    (tmp_path / "output").mkdir()
+    config = toy_spans.make_small_config(
+        toy_spans.write_corpora(tmp_path), "trainable_lemmatizer", "senter", "ner", "entity_linker", "spancat"
+    )
+    use_gpu = 0 if device == "gpu" else -1
+    train_config(
+        init_nlp(config, use_gpu=use_gpu),
+        tmp_path / "output",
+        use_gpu=use_gpu,
+        stdout=io.StringIO(),
+        stderr=io.StringIO(),
+    )
+    require_cpu()
+    performance = spacy.load(tmp_path / "output/model-last").meta["performance"]
+    assert min(performance[name] for name in ("lemma_acc", "nel_micro_f", "spans_sc_f")) > 0.9
+
+
+def test_a_text_classifier_with_ngrams_learns_and_predicts_the_same_on_a_cpu(device: str, tmp_path: Path) -> None:
+    nlp, optimizer = make_pipeline(make_small_config("efficiency", ["textcat"]))
+    losses = train(nlp, optimizer, 12)
+    assert losses[-1] < 0.2 * losses[0]
+    annotation = predict(nlp)
+    nlp.to_disk(tmp_path)
+    require_cpu()
+    assert_same_annotation(predict(spacy.load(tmp_path)), annotation)
