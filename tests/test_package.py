@@ -57,6 +57,8 @@ REGISTRIES = (
     "spacy_callbacks",
     "spacy_misc",
     "spacy_tokenizers",
+    "spacy_vectors",
+    "thinc_layers",
     "thinc_optimizers",
 )
 

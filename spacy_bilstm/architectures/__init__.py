@@ -1,1 +1,1 @@
-"""The architectures that configs name with `@architectures`: thinc models that wrap torch modules."""
+"""The architectures that configs name with `@architectures` or `@layers`: thinc models that wrap torch modules."""
