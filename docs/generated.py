@@ -35,6 +35,7 @@ GROUPS = {
     "spacy_misc": "@misc",
     "spacy_tokenizers": "@tokenizers",
     "spacy_vectors": "@vectors",
+    "thinc_layers": "@layers",
     "thinc_optimizers": "@optimizers",
 }
 PIPES = ["tagger", "morphologizer", "ner", "textcat"]

@@ -186,7 +186,7 @@ def test_the_reference_describes_every_registered_name_and_every_command(monkeyp
         generated.fill_page((DOCS / name).read_text(encoding="utf8")) for name in ("reference.md", "cli.md")
     )
     for point in distribution("spacy-bilstm").entry_points:
-        if point.group in generated.GROUPS:
+        if point.group not in ("console_scripts", "spacy_cli"):
             section = reference.partition(f"### `{point.name}`\n")[2].partition("\n### ")[0]
             summary = (inspect.getdoc(point.load()) or "").partition("\n")[0]
             assert summary in section
