@@ -1,1 +1,1 @@
-"""The architectures that configs name with `@architectures` or `@layers`: thinc models that wrap torch modules."""
+"""The thinc models that configs name with `@architectures` or `@layers`. Most wrap torch modules."""

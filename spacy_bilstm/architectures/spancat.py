@@ -43,15 +43,13 @@ def build_linear_logistic_v1(
     for name, value in (("nO", nO), ("nI", nI)):
         if value is not None and value < 1:
             raise ValueError(f"{name} of {_NAME} must be at least 1, but is {value}. Set it to null to infer it.")
-    return chain(Linear(nO, nI, init_b=partial(_fill, log(prior / (1 - prior)))), _logistic())
+    return chain(
+        Linear(nO, nI, init_b=partial(_fill, log(prior / (1 - prior)))), Model("logistic_cross_entropy", _forward)
+    )
 
 
 def _fill(value: float, ops: Ops, shape: tuple[int]) -> Floats1d:
     return cast(Floats1d, ops.xp.full(shape, value, dtype="float32"))
-
-
-def _logistic() -> Model[Floats2d, Floats2d]:
-    return Model("logistic_cross_entropy", _forward)
 
 
 def _forward(

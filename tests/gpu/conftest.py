@@ -22,3 +22,9 @@ def device(request: pytest.FixtureRequest) -> Iterator[str]:
     with torch.backends.cudnn.flags(allow_tf32=False):
         yield request.param
     require_cpu()
+
+
+@pytest.fixture
+def gpu_id(device: str) -> int:
+    """Return the ID of the device, as `--gpu-id` takes it: -1 for the CPU."""
+    return 0 if device == "gpu" else -1

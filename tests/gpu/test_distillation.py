@@ -14,7 +14,7 @@ from spacy_bilstm.distillation import distill
 TEXTS = ["Anna sees the red cat .", "Zoe liked the old birds . Boris travels to Oslo ."]
 
 
-def test_a_student_with_the_embedding_of_its_teacher_predicts_the_same_on_a_cpu(device: str, tmp_path: Path) -> None:
+def test_a_student_with_the_embedding_of_its_teacher_predicts_the_same_on_a_cpu(gpu_id: int, tmp_path: Path) -> None:
     """Teacher and student compute on the GPU. The vectors of unseen words are computed on the CPU and copied."""
     make_teacher(epochs=4).to_disk(tmp_path / "teacher")
     texts = write_texts(tmp_path / "texts.txt")
@@ -25,7 +25,7 @@ def test_a_student_with_the_embedding_of_its_teacher_predicts_the_same_on_a_cpu(
         teacher_embedding=True,
         held_out=0.15,
         overrides=OVERRIDES,
-        gpu_id=0 if device == "gpu" else -1,
+        gpu_id=gpu_id,
     )
     assert result.agreement["tag_acc"] > 0.95
     assert result.agreement["ents_f"] > 0.9

@@ -167,7 +167,7 @@ def test_averages_are_used_in_their_block_only(device: str) -> None:
     assert get_distance(before, get_weights(nlp.get_pipe("tok2vec").model)) == 0
 
 
-def test_pretraining_lowers_its_loss(device: str, tmp_path: Path, run_spacy: Any) -> None:
+def test_pretraining_lowers_its_loss(gpu_id: int, tmp_path: Path, run_spacy: Any) -> None:
     config = make_small_config("efficiency", ["tagger"])
     config["paths"]["raw_text"] = str(tmp_path / "raw.jsonl")
     srsly.write_jsonl(tmp_path / "raw.jsonl", [{"text": doc.text} for doc in make_docs(spacy.blank("en").vocab, 200)])
@@ -185,23 +185,21 @@ def test_pretraining_lowers_its_loss(device: str, tmp_path: Path, run_spacy: Any
     }
     config["corpora"]["pretrain"] = {"@readers": "spacy.JsonlCorpus.v1", "path": "${paths.raw_text}"}
     config.to_disk(tmp_path / "config.cfg")
-    gpu_id = 0 if device == "gpu" else -1
     run_spacy("pretrain", tmp_path / "config.cfg", tmp_path / "out", "--gpu-id", gpu_id)
     log = srsly.read_jsonl(tmp_path / "out" / "log.jsonl")
     losses = [line["epoch_loss"] / line["nr_word"] for line in log]
     assert losses[-1] < losses[0]
 
 
-def test_lemmas_links_and_spans_are_learned(device: str, tmp_path: Path) -> None:
+def test_lemmas_links_and_spans_are_learned(gpu_id: int, tmp_path: Path) -> None:
     (tmp_path / "output").mkdir()
     config = toy_spans.make_small_config(
         toy_spans.write_corpora(tmp_path), "trainable_lemmatizer", "senter", "ner", "entity_linker", "spancat"
     )
-    use_gpu = 0 if device == "gpu" else -1
     train_config(
-        init_nlp(config, use_gpu=use_gpu),
+        init_nlp(config, use_gpu=gpu_id),
         tmp_path / "output",
-        use_gpu=use_gpu,
+        use_gpu=gpu_id,
         stdout=io.StringIO(),
         stderr=io.StringIO(),
     )
