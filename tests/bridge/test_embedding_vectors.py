@@ -91,10 +91,16 @@ def test_words_have_a_vector_and_nothing_has_none(nlp: Language) -> None:
     assert nlp.vocab.vectors.get_batch([]).shape == (0, 12)
 
 
-@given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
-def test_a_vector_depends_on_the_word_alone(embedding: Model, words: list[str]) -> None:
+@pytest.fixture(scope="module")
+def vectors(embedding: Model) -> EmbeddingVectors:
+    """Return vectors outside of a pipeline."""
     vectors = EmbeddingVectors()
     vectors.set_layers(spacy.blank("en"), [(EMBED, embedding)])
+    return vectors
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
+def test_a_vector_depends_on_the_word_alone(vectors: EmbeddingVectors, words: list[str]) -> None:
     batch = vectors.get_batch(words)
     for word, vector in zip(words, batch, strict=True):
         numpy.testing.assert_allclose(vector, vectors.get_batch([word])[0], atol=1e-5)

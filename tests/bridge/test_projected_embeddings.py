@@ -1,5 +1,6 @@
 """Embeddings of spaCy whose tables are multiplied in advance."""
 
+from functools import cache
 from typing import Any
 
 import numpy
@@ -23,8 +24,9 @@ def make_config(attrs: list[str], rows: list[int], width: int, vectors: bool = F
     return {"@architectures": "spacy.MultiHashEmbed.v2", **settings}
 
 
+@cache  # Making a vocab takes longer than all the rest of an example.
 def make_vocab() -> Vocab:
-    """Return a vocab with vectors for some words."""
+    """Return the vocab of all tests, with vectors for some words."""
     vocab = spacy.blank("en").vocab
     table = numpy.random.default_rng(0).normal(size=(3, 5)).astype("float32")
     table[-1] = numpy.nan  # Not used: a word without a vector must not get the last one.
@@ -67,10 +69,15 @@ def test_vectors_are_those_of_the_layers_side_by_side(configs: list[dict[str, An
     numpy.testing.assert_allclose(ProjectedEmbeddings(layers).predict(doc), expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.fixture(scope="module")
+def embeddings() -> ProjectedEmbeddings:
+    """Return an embedding that reads all attributes."""
+    return ProjectedEmbeddings([make_layer(make_config(ATTRS, [50] * 6, 8), 0)])
+
+
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
-def test_a_vector_does_not_depend_on_the_other_words(words: list[str]) -> None:
-    vocab = spacy.blank("en").vocab
-    embeddings = ProjectedEmbeddings([make_layer(make_config(ATTRS, [50] * 6, 8), 0)])
+def test_a_vector_does_not_depend_on_the_other_words(embeddings: ProjectedEmbeddings, words: list[str]) -> None:
+    vocab = make_vocab()
     together = embeddings.predict(Doc(vocab, words=words)).numpy()
     alone = [embeddings.predict(Doc(vocab, words=[word])).numpy() for word in words]
     numpy.testing.assert_array_equal(together, numpy.concatenate(alone))
