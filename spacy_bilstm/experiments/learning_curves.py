@@ -20,6 +20,7 @@ PAGE = Path("docs/few-annotations.md")
 PERCENTS = (1, 3, 10, 30, 100)
 SCORES = {"pos_acc": "UPOS", "ents_f": "entity F"}
 """The scores and their names in tables and plots."""
+_LEGEND_WIDTH = 2.2
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def draw_curves(results: dict[tuple[str, int], list[dict[str, float]]]) -> Figur
     results: the result of `read_results`, with at least one training.
     """
     scores = [score for score in SCORES if any(score in run for runs in results.values() for run in runs)]
-    figure, plots = new_figure(len(scores), width=4.6)
+    figure, plots = new_figure(len(scores), width=3.8 + _LEGEND_WIDTH / len(scores))
     percents = sorted({percent for _, percent in results})
     for axes, score in zip(plots, scores, strict=True):
         for variant in dict.fromkeys(name for name, _ in results):
