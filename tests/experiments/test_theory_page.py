@@ -62,5 +62,5 @@ def test_an_unknown_name_is_an_error(page: Path) -> None:
 def test_the_theory_page_has_its_commands() -> None:
     path = Path(__file__).parents[2] / "docs" / "theory.md"
     names = [block["name"] for block in BLOCK.finditer(path.read_text(encoding="utf8"))]
-    probes = ["long-gap", "curriculum", "next-word", "future-context", "merge", "merge-depth"]
+    probes = ["long-gap", "curriculum", "next-word", "next-word-raw", "future-context", "merge", "merge-depth"]
     assert names == [*probes, "price", "corpus", "corpus-low-dropout"]
