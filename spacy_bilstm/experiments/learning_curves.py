@@ -20,7 +20,7 @@ PAGE = Path("docs/few-annotations.md")
 PERCENTS = (1, 3, 10, 30, 100)
 SCORES = {"pos_acc": "UPOS", "ents_f": "entity F"}
 """The scores and their names in tables and plots."""
-_LEGEND_WIDTH = 2.2
+_LEGEND_WIDTH = 2.2  # inches
 
 
 @dataclass(frozen=True)
