@@ -12,6 +12,7 @@ from ..bridge.shim import TorchShim
 from ..nn.language_model import BidirectionalLanguageModel, get_state_width
 from ..nn.neighbours import HashedNeighbours, SampledNeighbours
 from ..nn.recurrent_encoder import RecurrentEncoder
+from .limits import check_number_of_weights
 
 _V1, _V2 = "spacy-bilstm.PretrainBiLM.v1", "spacy-bilstm.PretrainBiLM.v2"
 
@@ -31,13 +32,19 @@ def build_pretrain_bilm_v1(maxout_pieces: int = 3, hidden_size: int = 300, n_buc
     n_buckets: number of buckets of each of the four hashes, >= 2. More buckets distinguish more words but cost more.
     RETURNS: a function that takes the vocab and the tok2vec, and returns the model that `spacy pretrain` trains. The
         tok2vec needs a bidirectional `spacy-bilstm.RecurrentEncoder.v1`, with any cell, merge and number of layers, on
-        an embedding that reads each token alone. The function raises a ValueError for other tok2vecs.
+        an embedding that reads each token alone. The function raises a ValueError for other tok2vecs, or if its layers
+        would be too large.
     RAISES: ValueError for a number outside its range.
     """
     _check_sizes(_V1, maxout_pieces=(maxout_pieces, 1), hidden_size=(hidden_size, 1), n_buckets=(n_buckets, 2))
 
     def create_objective(vocab: Vocab, tok2vec: Tok2VecModel) -> LossModel:
         encoder, state_width = _get_encoder(_V1, tok2vec)
+        check_number_of_weights(
+            _V1,
+            hidden_size * (state_width * maxout_pieces + N_HASHES * n_buckets),
+            f"hidden_size = {hidden_size}, maxout_pieces = {maxout_pieces} and n_buckets = {n_buckets}",
+        )
         neighbours = HashedNeighbours(state_width, maxout_pieces, hidden_size, N_HASHES, n_buckets)
         module = BidirectionalLanguageModel(encoder, neighbours)
         return with_neighbour_losses(tok2vec, module, partial(find_buckets, n_buckets=n_buckets))
@@ -62,7 +69,9 @@ def build_pretrain_bilm_v2(width: int = 128, n_candidates: int = 512) -> CreateO
 
     def create_objective(vocab: Vocab, tok2vec: Tok2VecModel) -> LossModel:
         encoder, state_width = _get_encoder(_V2, tok2vec)
-        neighbours = SampledNeighbours(state_width, tok2vec.get_ref("embed").get_dim("nO"), width, n_candidates)
+        input_width = tok2vec.get_ref("embed").get_dim("nO")
+        check_number_of_weights(_V2, width * (state_width + input_width), f"width = {width}")
+        neighbours = SampledNeighbours(state_width, input_width, width, n_candidates)
         return with_neighbour_losses(tok2vec, BidirectionalLanguageModel(encoder, neighbours), number_words)
 
     return create_objective

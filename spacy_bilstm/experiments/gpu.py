@@ -221,15 +221,23 @@ def make_stage_table(costs: Mapping[str, PipelineCost]) -> Table:
 def main() -> None:
     """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path, help="a .spacy file with tags and entities")
+    parser.add_argument(
+        "corpus",
+        type=Path,
+        nargs="?",
+        help="a .spacy file with tags and entities; without it, only encoders are measured",
+    )
     parser.add_argument("--gpu-id", type=int, default=0, help="ID of the GPU, or -1 for the CPU")
     parser.add_argument("--steps", type=int, default=100, help="updates of each pipeline")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which medians are taken")
+    parser.add_argument("--width", type=int, default=256, help="width of the encoders that are measured alone")
     parser.add_argument("--threads", type=int, default=1, help="number of threads on the CPU")
     arguments = parser.parse_args()
     device = Device(arguments.gpu_id, arguments.threads)
     print(json.dumps(describe_machine(arguments.gpu_id)), end="\n\n", flush=True)
-    print(measure_encoders(device, arguments.rounds).to_markdown(), flush=True)
+    print(measure_encoders(device, arguments.rounds, arguments.width).to_markdown(), flush=True)
+    if arguments.corpus is None:
+        return
     costs = {}
     for name, config in make_configs().items():
         costs[name] = measure_pipeline(device, config, arguments.corpus, arguments.steps, arguments.rounds)

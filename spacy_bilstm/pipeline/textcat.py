@@ -72,6 +72,21 @@ class BatchInvariantCategorizer(ListenerChecks, TextCategorizer):
                 d_scores[i] = targets.weight * self.model.ops.xp.nan_to_num(d_doc)  # Unknown labels are not learned.
         return float((d_scores**2).mean()), d_scores
 
+    def check_number_of_classes(self, labels: Iterable[str]) -> None:
+        """Check that a model that is made for a fixed number of classes (nO) gets as many labels.
+
+        spaCy adds labels one by one and resizes the model, which then differs from its config and can't be loaded.
+
+        labels: the labels that the component is initialised with.
+        RAISES: ValueError if the numbers differ.
+        """
+        nO, n_labels = self.model.maybe_get_dim("nO"), len(set(labels))
+        if nO is not None and not self.labels and nO != n_labels:
+            raise ValueError(
+                f"The model of '{self.name}' is made for {nO} classes (nO), but there are {n_labels} labels. Set nO = "
+                "null: the labels then decide."
+            )
+
     def rehearse(self, examples: Iterable[Example], **settings: Any) -> dict[str, float]:
         """Pull the model back towards its predictions when training was resumed.
 
@@ -103,9 +118,11 @@ class BiLSTMTextCategorizer(BatchInvariantCategorizer):
         nlp: the pipeline.
         labels: the labels, as in `label_data`; if None, those of the examples, sorted.
         positive_label: if there are two labels, the one whose score is reported, or None.
-        RAISES: ValueError if there are no examples or fewer than two labels, or if the positive label is unknown.
+        RAISES: ValueError if there are no examples or fewer than two labels, if the positive label is unknown, or if
+            the model is made for another number of labels.
         """
-        labels = _sort_labels(get_examples) if labels is None else labels
+        labels = _sort_labels(get_examples) if labels is None else list(labels)
+        self.check_number_of_classes(labels)
         super().initialize(get_examples, nlp=nlp, labels=labels, positive_label=positive_label)
 
 
@@ -124,9 +141,10 @@ class BiLSTMMultiLabelTextCategorizer(BatchInvariantCategorizer, MultiLabel_Text
         get_examples: returns examples. All of them are read for labels if `labels` is None; the model reads some.
         nlp: the pipeline.
         labels: the labels, as in `label_data`; if None, those of the examples, sorted.
-        RAISES: ValueError if there are no examples or no labels.
+        RAISES: ValueError if there are no examples or no labels, or if the model is made for another number of labels.
         """
-        labels = _sort_labels(get_examples) if labels is None else labels
+        labels = _sort_labels(get_examples) if labels is None else list(labels)
+        self.check_number_of_classes(labels)
         super().initialize(get_examples, nlp=nlp, labels=labels)
 
 

@@ -220,3 +220,11 @@ def test_a_size_that_is_too_small_is_an_error_that_names_it(version: str, name: 
 @SIZES
 def test_the_smallest_sizes_make_a_model(version: str, name: str, least: int) -> None:
     assert make_model(OURS, version, **{name: least}).predict(DOCS).shape[0] == N_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("version", "name"), [("v1", "maxout_pieces"), ("v1", "hidden_size"), ("v1", "n_buckets"), ("v2", "width")]
+)
+def test_a_size_that_is_too_large_is_an_error_before_it_takes_memory(version: str, name: str) -> None:
+    with pytest.raises(ValueError, match=rf"PretrainBiLM.{version} with .*{name} = {2**70}.* Use smaller values"):
+        make_model(OURS, version, **{name: 2**70})

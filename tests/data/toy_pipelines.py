@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pytest
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -122,6 +123,15 @@ def get_annotations(docs: Iterable[Doc]) -> list[dict[str, Any]]:
         }
         for doc in docs
     ]
+
+
+def assert_same_annotations(
+    predicted: list[dict[str, Any]], expected: list[dict[str, Any]], atol: float = 1e-4
+) -> None:
+    """Check that two results of `get_annotations` are equal; scores of categories with an absolute tolerance."""
+    for found, wanted in zip(predicted, expected, strict=True):
+        assert found | {"cats": None} == wanted | {"cats": None}
+        assert found["cats"] == pytest.approx(wanted["cats"], abs=atol, rel=0)
 
 
 def get_files(path: Path) -> dict[str, bytes]:

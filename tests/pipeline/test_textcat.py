@@ -160,6 +160,20 @@ def test_a_label_added_after_training_is_learned(name: str) -> None:
     assert nlp("Anna travels .").cats["OTHER"] > 0.8
 
 
+@pytest.mark.parametrize("architecture", ["spacy-bilstm.TextCat.v1", "spacy-bilstm.TextCat.v2"])
+@pytest.mark.parametrize("name", STOCK)
+def test_a_fixed_number_of_classes_must_be_that_of_the_labels(name: str, architecture: str) -> None:
+    pooling = "max" if architecture.endswith("v1") else ["max"]
+    model = {"@architectures": architecture, "exclusive_classes": name == "bilstm_textcat", "pooling": pooling}
+    nlp = make_nlp(name, {"model": model | SMALL["model"] | {"nO": 5}})
+    with pytest.raises(ValueError, match=f"'{name}' is made for 5 classes .* 2 labels. Set nO = null"):
+        nlp.initialize(lambda: make_examples(nlp.vocab))
+    nlp = make_nlp(name, {"model": model | SMALL["model"] | {"nO": 2}})
+    nlp.initialize(lambda: make_examples(nlp.vocab))
+    restored = spacy.blank("xx").from_config(nlp.config).from_bytes(nlp.to_bytes())
+    assert restored("Anna travels .").cats == nlp("Anna travels .").cats
+
+
 def test_the_positive_label_of_the_config_is_scored() -> None:
     nlp = make_nlp("bilstm_textcat")
     nlp.config["initialize"]["components"] = {"bilstm_textcat": {"positive_label": "TRAVEL"}}
