@@ -74,7 +74,9 @@ def forward(model: DocScoresModel, docs: list[Doc], is_train: bool) -> tuple[Flo
     lengths: Any = ops.xp.asarray(n_ngrams, dtype="int32")
     factors: Any = model.attrs["scale"] / numpy.sqrt(numpy.maximum(n_ngrams, 1))
     factors = ops.xp.asarray(factors, dtype="float32")[:, None]
-    scores: Any = ops.reduce_sum(W[rows], lengths) * factors + model.get_param("b")
+    # thinc's reduction refuses an array without rows, as of an empty doc of which only single words are read.
+    sums: Any = ops.reduce_sum(W[rows], lengths) if len(rows) else ops.alloc2f(len(docs), W.shape[1])
+    scores = sums * factors + model.get_param("b")
 
     def backprop(d_scores: Floats2d) -> list[Doc]:
         d_weights: Any = ops.backprop_reduce_sum(d_scores * factors, lengths)

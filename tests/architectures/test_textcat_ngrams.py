@@ -21,6 +21,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "softmax": {},
     "logistic": {"exclusive_classes": False},
     "no n-grams": {"ngram_size": 0},
+    "single words": {"ngram_size": 1},
     "poolings": {"pooling": ["max", "mean", "attention", "last"]},
 }
 
@@ -71,6 +72,15 @@ def test_all_weights_learn(variant: str) -> None:
     losses = [update(model, optimizer, TRUTHS) for _ in range(20)]
     assert losses[-1] < losses[0]
     assert all((before[name] != weights).any() for name, weights in get_weights(model).items())
+
+
+@pytest.mark.parametrize("ngram_size", [1, 2])
+def test_empty_docs_train_the_bias_of_their_class(ngram_size: int) -> None:
+    layer, docs = make_model(ngram_size=ngram_size).get_ref("ngram_layer"), [Doc(VOCAB), Doc(VOCAB)]
+    scores, backprop = layer.begin_update(docs)
+    backprop(scores - TRUTHS[[1, 1]])
+    layer.finish_update(Adam(0.02))
+    assert (layer.predict(docs)[:, 1] > scores[:, 1]).all()
 
 
 def test_poolings_are_concatenated() -> None:

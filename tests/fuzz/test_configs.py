@@ -19,7 +19,7 @@ from spacy.language import Language
 from spacy.util import registry
 from thinc.api import ConfigValidationError, fix_random_seed
 from toy_corpus import make_docs, make_examples
-from toy_pipelines import get_annotations
+from toy_pipelines import assert_same_annotations, get_annotations
 
 Block = dict[str, Any]
 ENCODE: Block = TOK2VEC["encode"]
@@ -143,7 +143,7 @@ def check_works(nlp: Language, is_exact: bool) -> None:
     texts = ["Anna travels to London.", "", "The  red dog\nsaw 3.14 birds", "x"]
     predicted = get_annotations(nlp.pipe(texts))
     if is_exact:
-        assert get_annotations(map(nlp, texts)) == predicted
+        assert_same_annotations(get_annotations(map(nlp, texts)), predicted)
     nlp.evaluate(make_examples(nlp.vocab, 4))
     restored = spacy.blank("xx", vocab=nlp.vocab).from_config(nlp.config, vocab=nlp.vocab)
     restored.from_bytes(nlp.to_bytes())
@@ -175,6 +175,9 @@ def check_config(rng: random.Random) -> None:
     try:
         with numpy.errstate(all="ignore"):
             check_works(nlp, is_exact=changed.get("inference_precision", "float32") == "float32")
+    except ValueError as error:
+        if "diverged" not in str(error):  # The last update may have made the weights infinite.
+            raise AssertionError(f"{name} {changed}: {error}") from error
     except Exception as error:
         raise AssertionError(f"{name} {changed}: {type(error).__name__}: {error}") from error
 
