@@ -258,7 +258,7 @@ def _decompress(opened: OpenedFile) -> Any:
 
 
 def _is_unicode(text: str) -> bool:
-    """Return whether a text has no half of a character, such as \\ud83d alone."""
+    """Return whether a text has no unpaired surrogate, such as \\ud83d alone."""
     if text.isascii():
         return True
     try:

@@ -58,11 +58,11 @@ def _read_jsonl(path: Path) -> Iterator[str]:
 
 
 def _check_characters(text: str, number: int, path: Path) -> str:
-    """Return the text, or raise an error if it has half of a character, such as \\ud83d alone."""
+    """Return the text, or raise an error if it has an unpaired surrogate, such as \\ud83d alone."""
     try:
         text.encode("utf8")
     except UnicodeEncodeError as error:
-        raise TextsError(f"The text in line {number} of {path} has half of a character: {error}") from error
+        raise TextsError(f"The text in line {number} of {path} has an unpaired surrogate: {error}") from error
     return text
 
 

@@ -18,7 +18,8 @@ def find_not_finite(arrays: Iterable[tuple[str, Any]]) -> list[str]:
     RETURNS: the names.
     """
     arrays = list(arrays)
-    # One product per array is the fastest check, with 0.1 ms for a million values. It also fails if a square overflows.
+    # One product per array is the fastest check, with 0.1 ms for a million values. A square
+    # that overflows is infinite, too, so each array is checked then.
     sums: dict[type, Any] = {}
     for _, array in arrays:
         sums[type(array)] = sums.get(type(array), 0.0) + _sum_squares(array)

@@ -48,9 +48,9 @@ def with_word_types(
     static_vectors: whether to include the vectors of the docs' vocab. Their projection is a parameter of the layer, not
         of the module, because its width `nM` is known only when the layer is initialised or loaded.
     identity_dropout: a token of a word with n contexts in training is treated as unseen with the probability
-        rate / (rate + n), rate >= 0. If the rate is above 0, all unseen words share one identity in prediction too, and
-        the attribute `seen` keeps a filter of the words seen in training. If it is 0, each unseen word keeps an
-        identity of its own, which the model has learned nothing about.
+        identity_dropout / (identity_dropout + n), so it is no rate but a number of contexts, >= 0. Above 0, all unseen
+        words share one identity in prediction too, and the attribute `seen` keeps a filter of the words seen in
+        training. With 0, each unseen word keeps an identity of its own, which the model has learned nothing about.
     mixed_precision: whether to compute in half precision on CUDA.
     RETURNS: the layer. `[training] dropout` reaches it through its attribute `dropout_rate`.
     """

@@ -24,8 +24,8 @@ class Format(str, Enum):
 
 
 def annotate(
-    source: Annotated[str, typer.Argument(help="File, folder, quoted glob, or address such as s3://bucket/texts")],
-    target: Annotated[str, typer.Argument(help="Directory or address to write to: new, empty, or of an earlier call")],
+    source: Annotated[str, typer.Argument(help="File, folder, quoted glob, or URL such as s3://bucket/texts")],
+    target: Annotated[str, typer.Argument(help="Directory or URL to write to: new, empty, or of an earlier call")],
     model: Annotated[str, typer.Option("--model", "-m", help="Pipeline: a directory or a package")],
     format: Annotated[Format, typer.Option("--format", "-f", help="Format of the target")] = Format.parquet,
     text_column: Annotated[str, typer.Option(help="Key or column of the text")] = "text",

@@ -36,7 +36,7 @@ def init_config(
     ] = Recipe.efficiency,
     gpu: Annotated[bool, typer.Option("--gpu", "-G", help="Train on a GPU")] = False,
     vectors: Annotated[str | None, typer.Option(help="Package or path of a pipeline with static vectors")] = None,
-    words: Annotated[int, typer.Option(help="Number of words that the pipeline is trained on", min=1)] = RECIPE_WORDS,
+    words: Annotated[int, typer.Option(help="Number of tokens that the pipeline is trained on", min=1)] = RECIPE_WORDS,
     characters: Annotated[
         bool, typer.Option("--characters", help="Make each character a token, such as a base of DNA")
     ] = False,

@@ -109,12 +109,14 @@ def _parse(text: str, position: int, line: int, whole: bool = True) -> tuple[Any
 
 
 def _refuse_surrogates(value: Any, line: int) -> None:
-    r"""Refuse half a character, such as "\ud83d" alone, which no text can hold."""
+    r"""Refuse an unpaired surrogate, such as "\ud83d" alone, which no text can hold."""
     try:
         json.dumps(value, ensure_ascii=False).encode("utf8")
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"
-        raise _JsonError(line, f"{half} is half of a character. Write both halves, or the character itself") from error
+        raise _JsonError(
+            line, f"{half} is an unpaired surrogate. Write both surrogates, or the character itself"
+        ) from error
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -55,7 +55,7 @@ class Experiment:
     steps: number of batches of a training on the whole corpus.
     pretraining_epochs: number of epochs of the raw text.
     pretraining_texts: number of texts of the raw text to pretrain on, from its start, or 0 for all.
-    student_steps: number of batches of a student; None for the number that fits the raw text.
+    student_steps: number of batches of a student; None for four times `steps`.
     work: folder for pretrained weights and teachers.
     """
 
@@ -92,11 +92,11 @@ class Experiment:
         return [name for name, variant in VARIANTS.items() if self.vectors is not None or not variant.vectors]
 
     def count_steps(self, percent: int) -> int:
-        """Return the number of batches for a part of the corpus, in proportion to the root of its size."""
+        """Return the number of batches for a part of the corpus, in proportion to the square root of its size."""
         return max(min(200, self.steps), round(self.steps * math.sqrt(percent / 100)))
 
 
-def run(experiment: Experiment, selected: Run) -> dict[str, float]:
+def train_and_score(experiment: Experiment, selected: Run) -> dict[str, float]:
     """Train and score, unless the results have the scores already.
 
     experiment: what all trainings have in common.
@@ -161,9 +161,10 @@ def prepare(experiment: Experiment, variants: Sequence[str]) -> None:
 
 
 def _pretrain(experiment: Experiment, vectors: str | None) -> Path:
-    """Return the weights that are pretrained on the raw text, and make them if they do not exist."""
+    """Pretrain on the raw text, unless it was done before. RETURNS: the path of the weights."""
     texts = f"-{experiment.pretraining_texts}-texts" if experiment.pretraining_texts else ""
-    folder = experiment.work / f"pretrained{'-vectors' if vectors else ''}-{experiment.pretraining_epochs}{texts}"
+    name = f"pretrained-{experiment.raw.stem}{'-vectors' if vectors else ''}-{experiment.pretraining_epochs}{texts}"
+    folder = experiment.work / name
     weights = folder / f"model{experiment.pretraining_epochs - 1}.bin"
     if not weights.exists():
         with replace_directory(folder) as draft:
@@ -268,7 +269,7 @@ def _find_missing(experiment: Experiment, variants: Sequence[str], runs: Iterato
 
 
 def main() -> None:
-    """Read the command line, train what is missing, and write the page."""
+    """Read the command line, and pretrain, train what is missing, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="name of the corpus, and of the table in the page")
     parser.add_argument("--train", type=Path, help=".spacy file to train on")
@@ -320,7 +321,7 @@ def main() -> None:
                 print(_make_command(selected))
             else:
                 print(f"{selected.variant}, {selected.percent} %, seed {selected.seed}:", flush=True)
-                print(f"  {run(experiment, selected)}", flush=True)
+                print(f"  {train_and_score(experiment, selected)}", flush=True)
     except ValueError as error:
         parser.error(str(error))
 

@@ -60,7 +60,9 @@ def check_finite(
         raise DivergedError(step, found, [example.text for example in batch])
 
 
-def explain_error(error: Exception, models: dict[str, Model[Any, Any]], step: int, batch: Sequence[Example]) -> None:
+def raise_if_diverged(
+    error: Exception, models: dict[str, Model[Any, Any]], step: int, batch: Sequence[Example]
+) -> None:
     """Raise a DivergedError in the place of an error that NaN or infinite values caused. Otherwise, do nothing.
 
     Components and optimizers have checks of their own, which do not say which parameter is not finite.

@@ -100,10 +100,10 @@ class GlobalClipOptimizer(Optimizer):
             return norm
         not_finite = [key for key, gradient in gradients.items() if not is_finite(gradient)]
         if not_finite:
-            steps = max(self.nr_update.get(key, 0) for key in gradients) + 1
+            step = max(self.nr_update.get(key, 0) for key in gradients)  # From 0, as in spaCy's table.
             names = ", ".join(sorted({f"'{name}'" for _, name in not_finite}))
             raise NotFiniteError(
-                f"Training diverged in step {steps}: the gradients of {names} are NaN or infinite. The weights have "
+                f"Training diverged in step {step}: the gradients of {names} are NaN or infinite. The weights have "
                 "not changed. Try a lower learning rate, a lower max_norm, or mixed_precision = false, and check the "
                 "training data and static vectors for values that are not finite.",
                 not_finite,
@@ -131,7 +131,7 @@ def make_adam_v1(
     learn_rate: the learning rate, or a schedule of it.
     max_norm: largest global norm of a step's gradients over all parameters, > 0.
     beta1, beta2: decay rates of the first and second moments, 0 < beta < 1.
-    eps: term added to the denominator for numerical stability.
+    eps: term added to the denominator for numerical stability, finite, >= 0.
     L2: strength of the regularisation, >= 0.
     L2_is_weight_decay: whether to use decoupled weight decay, as in AdamW (Loshchilov and Hutter 2019).
     use_averages: whether to keep averages of the weights, which spaCy evaluates and saves.

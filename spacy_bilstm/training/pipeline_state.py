@@ -45,7 +45,7 @@ def get_components_state(nlp: Language, names: Iterable[str]) -> dict[str, bytes
 
 
 def set_components_state(nlp: Language, state: dict[str, bytes]) -> None:
-    """Set the state of components that were initialised from the same config, where it is another one.
+    """Set the state of components that were initialised from the same config, where it differs.
 
     nlp: the pipeline.
     state: what `get_components_state` returned.
@@ -133,7 +133,7 @@ def _set_layer_state(node: Model[Any, Any], layer: dict[str, Any]) -> None:
 
 
 def _encode(value: Any) -> bytes | None:
-    """Return an attribute's value as bytes, or None if it does not change in training, as a function."""
+    """Return an attribute's value as bytes, or None for a function, which training does not change."""
     if isinstance(value, ContextCounts):
         value = value.get_state()
     elif isinstance(value, set):

@@ -30,7 +30,7 @@ from wasabi.printer import Printer
 from ..util.files import check_writable, recover_directory, replace_directory
 from ..util.machine import describe_machine
 from .checkpoints import CheckpointError, Checkpoints, check_inputs, describe_inputs
-from .divergence import check_finite, explain_error
+from .divergence import check_finite, raise_if_diverged
 from .loop import check_training_settings, iterate_steps, resolve_training_settings
 from .pipeline_state import (
     get_components_state,
@@ -232,7 +232,7 @@ class _Training:
                     on_evaluation(info)
                 self._restore_or_write(info)
         except Exception as error:
-            explain_error(error, self._models, self._batches.step, self._batch)
+            raise_if_diverged(error, self._models, self._batches.step, self._batch)
             raise
         finally:
             finalize_logger()

@@ -41,7 +41,7 @@ def test_texts_are_read_from_each_format(tmp_path: Path, suffix: str) -> None:
         ("texts.jsonl", "[1", "Line 1 of .* is not JSON"),
         ("texts.spacy", "no docs", "not in spaCy's binary format"),
         ("texts.spacy", b"\x78\x9c\x03\x00\x00\x00\x00\x01", "not in spaCy's binary format"),
-        ("texts.jsonl", '{"text": "a"}\n{"text": "\\ud83d"}', "The text in line 2 of .* has half of a character"),
+        ("texts.jsonl", '{"text": "a"}\n{"text": "\\ud83d"}', "The text in line 2 of .* has an unpaired surrogate"),
     ],
 )
 def test_files_without_texts_are_refused(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:

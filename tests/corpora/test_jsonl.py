@@ -85,7 +85,7 @@ def test_a_line_that_was_not_accepted_is_skipped_with_a_warning() -> None:
         ("{", "this line is not JSON"),
         ("[]", "this line is not a JSON object"),
         ('{"tokens": ["a"], "tags": [null]}', "'tags' is not a list of strings"),
-        ('{"text": "\\ud83d"}', "this line is not JSON: \\ud83d is half of a character"),
+        ('{"text": "\\ud83d"}', "this line is not JSON: \\ud83d is an unpaired surrogate"),
         ('{"text": "a", "cats": {"X": NaN}}', "this line is not JSON: NaN is not a JSON number"),
         ("[" * 100_000, "this line is not JSON: maximum recursion depth"),
         ("{}", "there is neither 'text' nor 'tokens'"),

@@ -9,7 +9,7 @@ import spacy
 from spacy.tokens import DocBin
 from toy_corpus import make_docs
 
-from spacy_bilstm.experiments.few_annotations import Experiment, main, run, select_part, select_texts
+from spacy_bilstm.experiments.few_annotations import Experiment, main, select_part, select_texts, train_and_score
 from spacy_bilstm.experiments.learning_curves import VARIANTS, Run
 from spacy_bilstm.experiments.results import OtherSettingsError
 from spacy_bilstm.util.machine import get_versions
@@ -65,16 +65,16 @@ def test_variants_with_vectors_need_vectors(experiment: Experiment) -> None:
 
 def test_a_stored_training_is_not_repeated(experiment: Experiment) -> None:
     store(experiment, Run("nothing", 10, 0), ents_f=0.5)
-    assert run(experiment, Run("nothing", 10, 0)) == {"ents_f": 0.5}
+    assert train_and_score(experiment, Run("nothing", 10, 0)) == {"ents_f": 0.5}
 
 
 def test_a_result_of_other_versions_or_settings_is_an_error(experiment: Experiment) -> None:
     store(experiment, Run("nothing", 10, 0), torch="1.0", ents_f=0.5)
     with pytest.raises(OtherSettingsError, match=r"other versions \(torch: 1.0 there"):
-        run(experiment, Run("nothing", 10, 0))
+        train_and_score(experiment, Run("nothing", 10, 0))
     store(experiment, Run("nothing", 10, 0), ents_f=0.5)
     with pytest.raises(OtherSettingsError, match=r"other settings \(steps: 2000 there, 7 now"):
-        run(replace(experiment, steps=7), Run("nothing", 10, 0))
+        train_and_score(replace(experiment, steps=7), Run("nothing", 10, 0))
 
 
 def test_a_result_without_versions_is_an_error(experiment: Experiment) -> None:
@@ -82,7 +82,7 @@ def test_a_result_without_versions_is_an_error(experiment: Experiment) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({**vars(Run("nothing", 10, 0)), "scores": {"ents_f": 0.5}}))
     with pytest.raises(OtherSettingsError, match="does not hold a result with its versions"):
-        run(experiment, Run("nothing", 10, 0))
+        train_and_score(experiment, Run("nothing", 10, 0))
 
 
 def test_the_missing_trainings_are_listed_as_commands(

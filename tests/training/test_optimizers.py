@@ -94,7 +94,7 @@ def test_a_gradient_that_is_not_finite_is_an_error_before_any_weight_changes(val
     step(optimizer, weights, make_arrays())
     before = [weight.copy() for weight in weights]
     gradients[1][2] = value
-    with pytest.raises(ValueError, match=r"in step 2: the gradients of 'b' are NaN or infinite.*learning rate"):
+    with pytest.raises(ValueError, match=r"in step 1: the gradients of 'b' are NaN or infinite.*learning rate"):
         step(optimizer, weights, gradients)
     for weight, unchanged in zip(weights, before, strict=True):
         numpy.testing.assert_array_equal(weight, unchanged)
@@ -103,7 +103,7 @@ def test_a_gradient_that_is_not_finite_is_an_error_before_any_weight_changes(val
 def test_after_a_gradient_that_is_not_finite_training_continues_with_the_next_step() -> None:
     optimizer, weights, gradients = make(), make_arrays(), make_arrays()
     gradients[0][:] = float("nan")
-    with pytest.raises(ValueError, match="diverged in step 1"):
+    with pytest.raises(ValueError, match="diverged in step 0"):
         step(optimizer, weights, gradients)
     assert all((gradient == 0).all() for gradient in gradients)
     step(optimizer, weights, make_arrays())

@@ -25,7 +25,7 @@ def decode(model: CRFLayer, emissions: Emissions, mask: Mask | None = None) -> I
     RETURNS: the tag of each token. Shape `(n_tokens,)`.
     RAISES: ValueError if a document has no allowed tag sequence.
     """
-    # The CRF converts the emissions that it needs, in texts about a tenth.
+    # Not converted here: the CRF converts only those of tokens that can be in an entity, about a tenth in texts.
     batch = Batch.read(model, emissions, mask, dtype=None)
     tags, _ = batch.crf.viterbi(batch.emissions, batch.layout, batch.mask)
     return cast(Ints, tags.cpu().numpy())

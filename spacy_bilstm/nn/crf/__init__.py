@@ -1,4 +1,4 @@
-"""A linear-chain conditional random field (CRF): its parameters, its loss, and two engines for inference."""
+"""A linear-chain conditional random field (CRF): its parameters, its loss, and the engines for inference."""
 
 from .module import LinearChainCRF
 

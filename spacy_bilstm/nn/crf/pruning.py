@@ -2,7 +2,7 @@
 
 Any entity of an allowed tag sequence can be replaced by "O" at all of its tokens, whatever is beside it. So an entity
 is in a best sequence only if its gain is at least 0: the scores of its tags and transitions minus those of the "O" that
-could replace it. These are bounds of what the parts of an entity add to its gain, over all labels:
+could replace it. These are upper bounds of what the parts of an entity add to its gain, over all labels:
 
 - its first token: the highest emission of B minus that of "O", plus `entering`, which is by how much a transition to a
   first tag can exceed the transition from the same tag to "O", or a start transition that of "O";
@@ -26,7 +26,7 @@ import torch
 from ..biluo import max_over_labels
 from .scores import Bools, ScoreArrays
 
-# Lower bounds are raised to this, so that sums stay exact.
+# Bounds that are lower are raised to this. They remain upper bounds, and their sums keep their precision.
 _LOWEST = -1e3
 
 # Keeps entities from reaching from one document into the next. Any number gives correct bounds.

@@ -23,7 +23,7 @@ _MAX_TRIED = 32
 
 @dataclass(frozen=True)
 class Segment:
-    """Consecutive steps with the same number of lanes.
+    """Consecutive steps with the same number of lanes. A place is one lane at one step.
 
     n_steps: number of steps.
     n_lanes: number of lanes. They continue the first lanes of the segment before.
@@ -75,13 +75,14 @@ class LaneLayout:
         position = token - (length.cumsum() - length)[document]
         lane, offset = (numpy.asarray(values, dtype="int64")[document] for values in (filling.lanes, filling.offsets))
         steps = [offset + position, offset + length[document] - 1 - position][:n_directions]
-        n_lanes = numpy.repeat(*numpy.array([(segment.n_lanes, segment.n_steps) for segment in filling.segments]).T)
-        first_places = n_lanes.cumsum() - n_lanes
+        segments = filling.segments
+        n_lanes = numpy.repeat([segment.n_lanes for segment in segments], [segment.n_steps for segment in segments])
+        first_places = n_lanes.cumsum() - n_lanes  # of each step
         places = numpy.stack([first_places[step] + lane for step in steps])
-        tokens = numpy.full((n_directions, filling.segments[-1].end), len(token))
+        tokens = numpy.full((n_directions, segments[-1].end), len(token))
         for direction_tokens, direction_places in zip(tokens, places, strict=True):
             direction_tokens[direction_places] = token
-        return cls(filling.segments, torch.from_numpy(tokens), torch.from_numpy(places))
+        return cls(segments, torch.from_numpy(tokens), torch.from_numpy(places))
 
 
 @dataclass(frozen=True)
