@@ -18,7 +18,7 @@ from thinc.api import require_gpu
 from ..util.pipeline_paths import find_pipeline
 from .records import BadRecord, Record
 from .store import PartInfo
-from .targets import WRITERS
+from .targets import WRITERS, PartWriter
 
 CONFIDENCES = "annotate_confidences"
 # In a memory zone, spaCy's tokenizer caches nothing. So the first texts are annotated outside of one, until the vocab
@@ -78,7 +78,7 @@ class Annotator:
         items: the records.
         digest, last, source_bytes: as in `PartInfo`.
         RETURNS: the content of the data file, and the facts about the part.
-        RAISES: the pipeline's exception if it fails at all of several records.
+        RAISES: the exception of the pipeline or of the format if it fails at all of several records.
         """
         start = time.perf_counter()
         writer = WRITERS[self._settings.format](self._settings.text, self._confidences)
@@ -96,8 +96,7 @@ class Annotator:
         for zone in _cut(records, _ZONE_CHARACTERS):
             with self._begin_zone():
                 for batch in _cut(zone, _BATCH_CHARACTERS):
-                    annotated = self._annotate(batch, bad, failures)
-                    writer.add([record.id for record, _ in annotated], [doc for _, doc in annotated])
+                    annotated = _write(writer, self._annotate(batch, bad, failures), bad, failures)
                     n_documents += len(annotated)
                     n_words += sum(len(doc) for _, doc in annotated)
                     del annotated
@@ -166,6 +165,26 @@ def hash_pipeline(model: str) -> str:
             for part in (name, content):
                 digest.update(len(part).to_bytes(8, "little") + part)
     return digest.hexdigest()
+
+
+def _write(
+    writer: PartWriter, annotated: list[tuple[Record, Doc]], bad: list[BadRecord], failures: list[Exception]
+) -> list[tuple[Record, Doc]]:
+    """Write Docs and return those that were written. The others become bad records, with their exceptions."""
+    try:
+        writer.add([record.id for record, _ in annotated], [doc for _, doc in annotated])
+        return annotated
+    except Exception:  # Such as that of a value in `doc._` that the format can't store.
+        written: list[tuple[Record, Doc]] = []
+    for record, doc in annotated:
+        try:
+            writer.add([record.id], [doc])
+            written.append((record, doc))
+        except Exception as error:
+            reason = f"the annotation can't be written: {type(error).__name__}: {error}"
+            bad.append(BadRecord(record.place, reason, record.id))
+            failures.append(error)
+    return written
 
 
 def _find_confidences(nlp: Language, wanted: bool) -> list[str]:

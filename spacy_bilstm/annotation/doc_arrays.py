@@ -114,7 +114,9 @@ class DocArrays:
     def get_entities(self) -> Entities:
         """Return the entities of all Docs."""
         iob = self.get_column(ENT_IOB)
-        starts = numpy.flatnonzero(iob == _BEGIN)
+        labels = self.get_column(ENT_TYPE)
+        # A blocked token begins something without a label, which is no entity.
+        starts = numpy.flatnonzero((iob == _BEGIN) & (labels != 0))
         # An entity ends before the next token that is not inside one. Another Doc begins with such a token.
         outside = numpy.append(numpy.flatnonzero(iob != _INSIDE), len(iob))
         ends = outside[numpy.searchsorted(outside, starts, side="right")] if len(starts) else starts
@@ -127,7 +129,7 @@ class DocArrays:
             ends - first,
             chars[starts],
             (chars + lengths)[ends - 1] if len(starts) else starts,
-            self.get_column(ENT_TYPE)[starts],
+            labels[starts],
             self.get_column(ENT_KB_ID)[starts],
             self._find_confidences(docs, starts - first, ends - first),
         )

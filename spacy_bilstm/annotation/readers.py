@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ MAX_BYTES = 1 << 27
 _BUFFER_BYTES = 1 << 16
 _PARQUET_ROWS = 1024
 _DAMAGED = (EOFError, zlib.error, BadGzipFile, lzma.LZMAError)
+# `\r\n`, `\r\r\n` and so on are one line end. Other returns are one each.
+_RETURNS = re.compile(rb"\r+\n?")
 Items = Iterator[Record | BadRecord]
 
 
@@ -140,21 +143,49 @@ def _read_jsonl(opened: OpenedFile) -> Items:
 
 def _iterate_lines(opened: OpenedFile) -> Iterator[tuple[int, str | BadRecord]]:
     with _decompress(opened) as stream:
-        number = 0
-        while line := stream.readline(MAX_BYTES):
-            number += 1
+        for number, line in enumerate(_split_lines(stream), start=1):
             place = f"{opened.file.name}:{number}"
-            if len(line) == MAX_BYTES and not line.endswith(b"\n"):
-                while line and not line.endswith(b"\n"):
-                    line = stream.readline(MAX_BYTES)
+            if line is None:
                 yield number, BadRecord(place, f"the line is longer than {MAX_BYTES:,} bytes")
                 continue
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             try:
-                yield number, line.rstrip(b"\r\n").decode("utf8")
+                yield number, line.decode("utf8")
             except UnicodeDecodeError as error:
                 yield number, BadRecord(place, f"the line is not UTF-8: {error.reason} at byte {error.start + 1}")
+
+
+def _split_lines(stream: Any) -> Iterator[bytearray | None]:
+    """Yield the lines of a binary file without their ends, as `split_lines` does; None for one that is too long."""
+    line = bytearray()
+    for block in _unify_line_ends(stream):
+        *ends, rest = block.split(b"\n")
+        for end in ends:
+            line += end
+            yield line if len(line) < MAX_BYTES else None
+            line = bytearray()
+        line += rest
+        del line[MAX_BYTES:]  # It is too long whatever follows.
+    if line:
+        yield line if len(line) < MAX_BYTES else None
+
+
+def _unify_line_ends(stream: Any) -> Iterator[bytes]:
+    r"""Yield blocks of a binary file in which only `\n` ends a line."""
+    held: list[bytes] = []
+    while block := stream.read1(_BUFFER_BYTES):
+        content = block.rstrip(b"\r")
+        if content:
+            yield _RETURNS.sub(_unify, b"".join([*held, content]))
+            held.clear()
+        if len(content) < len(block):  # They may be the first half of a line end.
+            held.append(block[len(content) :])
+    yield _RETURNS.sub(_unify, b"".join(held))
+
+
+def _unify(returns: re.Match[bytes]) -> bytes:
+    return b"\n" if returns[0].endswith(b"\n") else b"\n" * len(returns[0])
 
 
 def _read_csv(opened: OpenedFile) -> Items:

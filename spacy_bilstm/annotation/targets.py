@@ -25,10 +25,11 @@ class PartWriter(Protocol):
     """Collects the Docs of a part and returns the content of its file."""
 
     def add(self, ids: Sequence[str | int], docs: Sequence[Doc]) -> None:
-        """Add Docs.
+        """Add Docs, or none of them if one can't be written.
 
         ids: their ids.
         docs: the Docs, which need not be valid afterwards.
+        RAISES: the exception of the format's library if one can't be written.
         """
 
     def to_bytes(self) -> bytes:
@@ -43,8 +44,7 @@ class DocBinWriter:
 
     def add(self, ids: Sequence[str | int], docs: Sequence[Doc]) -> None:
         """See `PartWriter`."""
-        for identifier, doc in zip(ids, docs, strict=True):
-            self._docs.add(doc, identifier)
+        self._docs.add_all(docs, ids)
 
     def to_bytes(self) -> bytes:
         """See `PartWriter`."""
@@ -75,11 +75,13 @@ class JsonlWriter:
         counts, starts = arrays.get_sentence_starts()
         columns["sentence_starts"] = _keep(arrays, SENT_START, _cut_by(counts.tolist(), starts.tolist()))
         columns["entities"] = _list_entities(arrays)
+        lines: list[str] = []
         for i, (identifier, doc) in enumerate(zip(ids, docs, strict=True)):
             row: dict[str, Any] = {"id": str(identifier), "text": doc.text if self._text else None}
             row |= {name: next(column) for name, column in columns.items()}
             row |= {"spans": arrays.get_spans(i), "cats": doc.cats}
-            self._lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+            lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+        self._lines += lines
 
     def to_bytes(self) -> bytes:
         """See `PartWriter`."""

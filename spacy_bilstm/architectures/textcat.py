@@ -249,6 +249,14 @@ def _fill_empty(
     return [vectors if len(vectors) else model.ops.alloc2f(1, vectors.shape[1]) for vectors in X], backprop
 
 
+def can_score_empty_docs(model: DocScoresModel) -> bool:
+    """Return whether a model can score a batch of empty docs alone, as those of this package can.
+
+    model: any model of docs.
+    """
+    return any(node._func is _fill_empty for node in model.walk())
+
+
 def resize_output(model: DocScoresModel, new_nO: int) -> DocScoresModel:
     """Add classes after the existing ones.
 

@@ -170,7 +170,11 @@ def _run_layers(
         return run_chain(model, X, is_train)
     embed, encode = model.layers
     embedded, backprop_embed = embed(X, is_train)
-    encoded, backprop_encode = encode(words.select(embedded, model.ops), is_train)
+    inputs = words.select(embedded, model.ops)
+    if any(words.lengths) or not encode.has_dim("nO"):
+        encoded, backprop_encode = encode(inputs, is_train)
+    else:  # Not every encoder can read a batch without words.
+        encoded, backprop_encode = [model.ops.alloc2f(0, encode.get_dim("nO"))] * len(inputs), lambda d_encoded: inputs
 
     def backprop(dY: list[Floats2d]) -> list[Doc]:
         d_embedded = backprop_encode(words.select(dY, model.ops))

@@ -85,7 +85,7 @@ def check_stored_model(model: Model[Any, Any], data: bytes) -> int | None:
         _check_info(layer, nodes)
     is_initialized = any(value is not None for layer in layers for value in _get_params(layer).values())
     for layer in layers:
-        _check_dims(layer, model)
+        _check_dims(layer, model, layers[0].dims.get("nO"))
         _check_attrs(layer)
         _check_params(layer, is_initialized)
         _check_shims(layer)
@@ -94,6 +94,20 @@ def check_stored_model(model: Model[Any, Any], data: bytes) -> int | None:
     _check_outputs(model, layers)
     n_outputs: int | None = layers[0].dims.get("nO")
     return n_outputs
+
+
+def adopt_number_of_outputs(model: Model[Any, Any], data: bytes) -> None:
+    """Give a model without weights as many outputs as a stored one, which may have got labels since it was made.
+
+    Loading needs it: thinc does not change a dimension that is set.
+
+    model: the model.
+    data: the bytes of the stored model. `check_stored_model` has accepted them for this model.
+    """
+    for node, info in zip(model.walk(), srsly.msgpack_loads(data)["nodes"], strict=True):
+        nO = info["dims"].get("nO")
+        if nO is not None and node.maybe_get_dim("nO") not in (None, nO):
+            node.set_dim("nO", nO, force=True)
 
 
 def _check_info(layer: _StoredLayer, nodes: Sequence[Model[Any, Any]]) -> None:
@@ -118,7 +132,7 @@ def _check_names(layer: _StoredLayer, values: Any, known: Sequence[str], field: 
         layer.refuse(f"the field '{field}' has the name '{unknown[0]}', but may have: {', '.join(known) or 'none'}")
 
 
-def _check_dims(layer: _StoredLayer, model: Model[Any, Any]) -> None:
+def _check_dims(layer: _StoredLayer, model: Model[Any, Any], n_outputs: Any) -> None:
     node, output_width = layer.node, model.maybe_get_dim("nO")
     is_empty = not any(part.has_param(name) for part in model.walk() for name in part.param_names)
     for name, value in layer.dims.items():
@@ -127,8 +141,8 @@ def _check_dims(layer: _StoredLayer, model: Model[Any, Any]) -> None:
         if type(value) is not int or value < 1:
             layer.refuse(f"the dimension '{name}' is {value!r}, but must be a whole number of at least 1")
         own = node.maybe_get_dim(name)
-        # A model may get labels after its config was written. Loading then sets the number of outputs.
-        may_change = name == "nO" and is_empty and own == output_width
+        # A model may get labels after its config was written. See `adopt_number_of_outputs`.
+        may_change = name == "nO" and is_empty and own == output_width and value == n_outputs
         if own is not None and own != value and not may_change:
             layer.refuse(f"the dimension '{name}' is {value}, but the model's is {own}")
 

@@ -17,6 +17,7 @@ from ..training.checkpoints import CheckpointError
 from ..training.divergence import DivergedError
 from ..training.recorded_batches import CorpusChangedError
 from ..training.resumable import CHECKPOINT_STEPS, train_with_checkpoints
+from ..util.lock import DirectoryLockedError
 from .exits import INTERRUPTED
 
 
@@ -74,7 +75,7 @@ def train(
         msg.fail("Can't continue the training.")
         typer.echo(error)  # wasabi would join its lines.
         raise typer.Exit(1) from None
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, DirectoryLockedError) as error:
         if verbose:
             raise
         msg.fail("Can't train.", f"{error}\nTo see where this happened, add --verbose.", exits=1)

@@ -187,10 +187,14 @@ def _name_numbers(key: str, value: Any, names: dict[int, str]) -> Any:
 def _read_prodigy(record: Record, export: Export) -> None:
     """Read the answer, the choices and the view of Prodigy."""
     answer = record.get("answer", "accept")
-    is_binary = "answer" in record and isinstance(record.get("label"), str)
+    is_binary = "answer" in record and isinstance(record.get("label"), str) and record.get("_view_id") not in SPAN_VIEWS
+    if is_binary and _asks_about_spans(record):  # The label is that of the spans.
+        export.choices.clear()
+        is_binary = False
     if is_binary and answer in ("accept", "reject"):  # A decision about this category alone.
         export.record["cats"] = {**export.record.get("cats", {}), record["label"]: float(answer == "accept")}
         export.choices.clear()
+        _drop_highlights(export, record["label"])
     elif answer != "accept":
         export.skipped = f"the answer is '{answer}', so this line is skipped."
     options, accepted = record.get("options"), record.get("accept", [])
@@ -200,6 +204,21 @@ def _read_prodigy(record: Record, export: Export) -> None:
         export.choices["accept"] = [labels.get(str(id_), str(id_)) for id_ in accepted]
     if record.get("_view_id") in SPAN_VIEWS and not export.has_entities:
         export.record["spans"] = []
+
+
+def _asks_about_spans(record: Record) -> bool:
+    """Return whether a binary task asks about its spans, as `ner.teach` does, and not about a category of the text."""
+    spans = record.get("spans")
+    if record.get("_view_id") == "classification" or not spans or not is_list_of(spans, dict):
+        return False
+    return all(span.get("label") == record["label"] for span in spans)
+
+
+def _drop_highlights(export: Export, label: str) -> None:
+    """Remove the spans of a task about a category, which only show why it was asked, such as matches of patterns."""
+    spans = export.record.pop("spans", [])
+    if any(not isinstance(span, dict) or span.get("label") not in (None, "", label) for span in spans):
+        export.unread.append("spans")
 
 
 def _name_option(option: dict[str, Any]) -> str:

@@ -124,14 +124,16 @@ def _merge_multiword_tokens(sentence: Sentence) -> list[tuple[Word, list[int]]]:
                 spaced = replace(word, space_after=space_after if word is words[-1] else False)
                 tokens.append((spaced, [word.id]))
         else:
-            tokens.append((_merge(words, form, space_after), [word.id for word in words]))
+            tokens.append((_merge(words, form, space_after, sentence), [word.id for word in words]))
         i = last
     return tokens
 
 
-def _merge(words: list[Word], form: str, space_after: bool) -> Word:
+def _merge(words: list[Word], form: str, space_after: bool, sentence: Sentence) -> Word:
     ids = {str(word.id) for word in words}
-    governor = next((word for word in words if word.head not in ids), words[0])
+    outside = [word for word in words if word.head not in ids]
+    # Another word with a head outside may be below the token. Its head would make a cycle.
+    governor = min(outside, key=lambda word: _count_steps(word, sentence)) if outside else words[0]
     feats = sorted({feat for word in words for feat in word.feats.split("|")} - {UNKNOWN})
     return replace(
         governor,
@@ -143,6 +145,15 @@ def _merge(words: list[Word], form: str, space_after: bool) -> Word:
         space_after=space_after,
         entity=words[0].entity,
     )
+
+
+def _count_steps(word: Word, sentence: Sentence) -> int:
+    """Return the number of heads between a word and the root; 0 without a tree."""
+    n_steps = 0
+    while word.head not in ("0", UNKNOWN) and n_steps < len(sentence.words):
+        word = sentence.words[int(word.head) - 1]
+        n_steps += 1
+    return n_steps
 
 
 def _join_feats(feats: list[str]) -> str:

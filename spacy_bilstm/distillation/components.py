@@ -11,6 +11,7 @@ from spacy.attrs import DEP, HEAD, SENT_START
 from spacy.tokens import Doc, Span
 
 from ..bridge.soft_targets import SoftCategories, SoftLabels, set_soft_targets
+from ..pipeline.factories import make_morphology_label
 from ..pipeline.ner import BiLSTMEntityRecognizer
 from ..pipeline.soft_tags import average_soft_tags, get_expected_agreement, make_certain_tags
 
@@ -37,8 +38,11 @@ class Knowledge(Protocol):
         """Write the mean of what all teachers know to a doc, as annotation and, if soft, as soft targets."""
         ...
 
-    def get_labels(self) -> Any:
-        """Return the labels for the student's `initialize`, or None if the student needs none."""
+    def get_labels(self, gold: Sequence[Doc] = ()) -> Any:
+        """Return the labels for the student's `initialize`: those of the teachers, and further ones of gold docs.
+
+        RETURNS: the labels, or None if the student needs none.
+        """
         ...
 
 
@@ -71,9 +75,9 @@ class TagKnowledge:
         for token, index in zip(doc, mean.argmax(axis=1).tolist() if len(doc) else [], strict=True):
             self._set_label(token, self.labels[index])
 
-    def get_labels(self) -> Any:
-        """Return the tags."""
-        return list(self.labels)
+    def get_labels(self, gold: Sequence[Doc] = ()) -> Any:
+        """Return the tags of the teachers, and further ones of gold docs."""
+        return unite_labels([self.labels, sorted({token.tag_ for doc in gold for token in doc if token.tag})])
 
     def _set_label(self, token: Any, label: str) -> None:
         token.tag_ = label
@@ -93,9 +97,16 @@ class MorphKnowledge(TagKnowledge):
             for key, values in pipe.label_data.items():
                 self.data[key].update(values)
 
-    def get_labels(self) -> Any:
-        """Return the features and the part of speech of each label."""
-        return self.data
+    def get_labels(self, gold: Sequence[Doc] = ()) -> Any:
+        """Return the features and part of speech of the labels of the teachers, and of further ones of gold docs."""
+        data = {key: dict(values) for key, values in self.data.items()}
+        for doc in gold:
+            for token in doc:
+                if token.has_morph() or token.pos:
+                    label = make_morphology_label(token)
+                    data["morph"].setdefault(label, str(token.morph))
+                    data["pos"].setdefault(label, token.pos)
+        return data
 
     def _set_label(self, token: Any, label: str) -> None:
         token.set_morph(self.data["morph"].get(label, ""))
@@ -139,9 +150,11 @@ class EntityKnowledge:
             best = int(numpy.argmax([get_expected_agreement(mean, of_teacher) for of_teacher in certain]))
         doc.set_ents([Span(doc, *entity) for entity in entities[best]], default="outside")
 
-    def get_labels(self) -> Any:
-        """Return the labels, or None if they are not known."""
-        return None if self.labels is None else list(self.labels)
+    def get_labels(self, gold: Sequence[Doc] = ()) -> Any:
+        """Return the labels of the teachers, and further ones of gold docs; None if the teachers' are not known."""
+        if self.labels is None:
+            return None
+        return unite_labels([self.labels, sorted({entity.label_ for doc in gold for entity in doc.ents})])
 
 
 class CategoryKnowledge:
@@ -175,8 +188,8 @@ class CategoryKnowledge:
             is_true[is_true.argmax() + 1 :] = False  # Of equally probable labels, the first.
         doc.cats |= {label: float(value) for label, value in zip(labels, is_true, strict=True)}
 
-    def get_labels(self) -> Any:
-        """Return the labels, or None if they are not known."""
+    def get_labels(self, gold: Sequence[Doc] = ()) -> Any:
+        """Return the labels of the teachers, or None if they are not known. Gold docs have no further ones."""
         return None if self.labels is None else list(self.labels)
 
 
@@ -189,6 +202,8 @@ class StructureKnowledge:
     describe: returns the items of a doc's annotation, for the agreement of two docs.
     copy: copies the annotation from one doc to another.
     labels: the labels for the student's `initialize`, or None.
+    unite: returns these labels with further ones of gold docs; None for a component that passes over labels that it
+        does not have.
     """
 
     is_soft = False
@@ -199,10 +214,11 @@ class StructureKnowledge:
         describe: Callable[[Doc], set[Any]],
         copy: Callable[[Doc, Doc], None],
         labels: Any = None,
+        unite: Callable[[Any, Sequence[Doc]], Any] | None = None,
     ) -> None:
         self.name = name
         self.labels = labels
-        self._describe, self._copy = describe, copy
+        self._describe, self._copy, self._unite = describe, copy, unite
 
     def run(self, pipe: Any, docs: list[Doc]) -> list[Any]:
         """Return the annotated docs."""
@@ -214,9 +230,9 @@ class StructureKnowledge:
         agreement = [sum(_compute_f(one, other) for other in items) for one in items]
         self._copy(known[int(numpy.argmax(agreement))], doc)
 
-    def get_labels(self) -> Any:
-        """Return the labels."""
-        return self.labels
+    def get_labels(self, gold: Sequence[Doc] = ()) -> Any:
+        """Return the labels of the teachers, and further ones of gold docs if the component needs all of them."""
+        return self.labels if self._unite is None else self._unite(self.labels, gold)
 
 
 def make_parser_knowledge(name: str, pipes: Sequence[Any]) -> StructureKnowledge:
@@ -257,7 +273,10 @@ def make_span_knowledge(name: str, pipes: Sequence[Any]) -> StructureKnowledge:
     def copy(source: Doc, target: Doc) -> None:
         target.spans[key] = [_copy_span(span, target) for span in source.spans.get(key, [])]
 
-    return StructureKnowledge(name, describe, copy, list(unite_labels(pipe.labels for pipe in pipes)))
+    def unite(labels: list[str], gold: Sequence[Doc]) -> list[str]:
+        return unite_labels([labels, sorted({span.label_ for doc in gold for span in doc.spans.get(key, [])})])
+
+    return StructureKnowledge(name, describe, copy, unite_labels(pipe.labels for pipe in pipes), unite)
 
 
 def run_pipe(pipe: Any, docs: list[Doc]) -> list[Doc]:

@@ -39,7 +39,8 @@ EMBEDDING = "embedding"
 """The directory in an annotation directory with the teacher's word embedding."""
 COPIES = "copies"
 """The directory in an annotation directory with the teacher's tokenizer and the components to copy."""
-# Words held out: enough for scores to a tenth of a percent, and few enough to evaluate on often.
+# About how many words to evaluate on: enough for scores to a tenth of a percent, and few enough to do so often. They
+# are drawn from all texts, which may be sorted by source.
 _MAX_HELD_OUT_WORDS = 30_000
 _WITHOUT_VECTORS = r"\[W113\]"  # Copied components without a model read no vectors.
 
@@ -200,8 +201,9 @@ def distill(
         raise ValueError(
             f"There are no texts in {', '.join(map(str, paths))}. Give files with at least some hundred texts."
         )
-    write_labels(teachers, plan, directory)
-    held_out_path = write_held_out(directory, teachers.pipelines[0], held_out)
+    write_labels(teachers, plan, directory, None if gold is None else Path(gold))
+    evaluated = min(held_out, _MAX_HELD_OUT_WORDS / max(summary.words, 1))
+    held_out_path = write_held_out(directory, teachers.pipelines[0], evaluated)
     if teacher_embedding:
         vectors = str((directory / EMBEDDING).resolve())
         write_embedding(teachers.pipelines[0], Path(vectors))
@@ -264,25 +266,21 @@ def annotate_texts(
 
 
 def write_held_out(annotations: Path, nlp: Language, share: float) -> Path:
-    """Write the texts that are held out from training, up to a number of words.
+    """Write texts that are held out from training.
 
     annotations: the annotation directory.
     nlp: a pipeline whose vocab has the labels.
-    share: the share of the texts to hold out, 0 < share < 1.
+    share: the share of all texts to write, above 0 and at most the share that is held out.
     RETURNS: the corpus, with the teachers' annotation.
     RAISES: ValueError if there are none.
     """
     documents = DocBin()
-    n_words = 0
     for part in find_parts(annotations):
         with nlp.memory_zone():
             for doc in read_docs(part, nlp.vocab):
-                if len(doc) and n_words < _MAX_HELD_OUT_WORDS and is_held_out(doc.text, share):
+                if len(doc) and is_held_out(doc.text, share):
                     documents.add(doc)
-                    n_words += len(doc)
-        if n_words >= _MAX_HELD_OUT_WORDS:
-            break
-    if not n_words:
+    if not len(documents):
         raise ValueError(f"None of the texts is held out. Use more texts, or a larger share than {share}.")
     path = annotations / HELD_OUT
     with atomic_write(path) as draft:

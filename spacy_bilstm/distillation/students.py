@@ -13,6 +13,7 @@ import srsly
 from thinc.api import Config
 
 from ..recipes import make_config
+from ..util.docbin import read_docs
 from ..util.files import atomic_write
 from .corpus import PARTS
 from .teachers import Takeover, TeacherComponent, TeacherError, Teachers
@@ -179,15 +180,19 @@ def add_corpora(
     return config
 
 
-def write_labels(teachers: Teachers, plan: Sequence[TeacherComponent], annotations: Path) -> None:
-    """Write the labels of the learned components, as far as the teachers know them.
+def write_labels(
+    teachers: Teachers, plan: Sequence[TeacherComponent], annotations: Path, gold: Path | None = None
+) -> None:
+    """Write the labels of the learned components, as far as the teachers know them, and those of the gold corpus.
 
     teachers: the teachers.
     plan: the result of `plan_student`.
     annotations: the annotation directory.
+    gold: the annotated corpus to learn from too, in `.spacy` format, or None.
     """
+    gold_docs = [] if gold is None else list(read_docs(gold, teachers.pipelines[0].vocab))
     for component in find_learned(plan):
-        labels = teachers.knowledge[component.name].get_labels()
+        labels = teachers.knowledge[component.name].get_labels(gold_docs)
         if labels is not None:
             with atomic_write(get_labels_path(annotations, component.name)) as draft:
                 srsly.write_json(draft, labels)

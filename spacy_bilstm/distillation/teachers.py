@@ -196,7 +196,9 @@ def load_teachers(names: Sequence[str | Path], roles: Mapping[str, str] | None =
         if not kind:
             components.append(_decide_unlearned(first, name, pipe))
             continue
-        knowledge[name] = _make_knowledge(kind, name, [nlp.get_pipe(name) for nlp in pipelines])
+        knowledge[name] = _make_knowledge(
+            kind, name, [nlp.get_pipe(name) for nlp in pipelines], _list_preset_labels(first, name)
+        )
         takeover = Takeover.soft if knowledge[name].is_soft else Takeover.hard
         components.append(TeacherComponent(name, kind, takeover, _compare_labels(name, pipelines)))
     components += [
@@ -225,7 +227,13 @@ def _decide_unlearned(nlp: Language, name: str, pipe: Any) -> TeacherComponent:
     return TeacherComponent(name, "", Takeover.copied)
 
 
-def _make_knowledge(kind: str, name: str, pipes: Sequence[Any]) -> Knowledge:
+def _list_preset_labels(nlp: Language, name: str) -> list[str]:
+    """Return the labels of components before another that may set entities, such as an `entity_ruler`."""
+    earlier = nlp.pipeline[: nlp.pipe_names.index(name)]
+    return unite_labels(_list_labels(pipe) for other, pipe in earlier if "doc.ents" in nlp.get_pipe_meta(other).assigns)
+
+
+def _make_knowledge(kind: str, name: str, pipes: Sequence[Any], preset_labels: Sequence[str]) -> Knowledge:
     if kind == "tagger":
         return TagKnowledge(name, pipes)
     if kind == "morphologizer":
@@ -240,7 +248,7 @@ def _make_knowledge(kind: str, name: str, pipes: Sequence[Any]) -> Knowledge:
         return make_span_knowledge(name, pipes)
     labels = unite_labels(pipe.labels for pipe in pipes) if _find_kind(pipes[0]) else None
     if kind == "ner":
-        return EntityKnowledge(name, pipes, labels)
+        return EntityKnowledge(name, pipes, None if labels is None else unite_labels([labels, preset_labels]))
     threshold = pipes[0].cfg.get("threshold", 0.5) if labels is not None else 0.5
     return CategoryKnowledge(name, labels, None if kind == "textcat" else threshold)
 

@@ -212,7 +212,7 @@ def _write_into_config(nlp: Language, pipe: str, recognizer: BiLSTMEntityRecogni
     """Write the fitted settings into the pipeline's config, so `spacy.load` recognises an overridden one."""
     fitted = {name: recognizer.cfg[name] for name in ("temperature", "threshold")}
     nlp.get_pipe_config(pipe).update(fitted)
-    recognizer.cfg["configured"] = recognizer.cfg["configured"] | fitted
+    recognizer.configure(fitted)
 
 
 def _count(threshold: float, judged: Floats, n_gold: int) -> ThresholdFit:

@@ -1,11 +1,14 @@
 """The components `bilstm_tok2vec`, `bilstm_tagger` and `bilstm_morphologizer`, and their factories."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from spacy.language import Language
+from spacy.morphology import Morphology
 from spacy.pipeline import Morphologizer, Tagger
 from spacy.pipeline.tok2vec import Tok2Vec
+from spacy.tokens import Token
+from spacy.training import Example
 
 from ..bridge.arguments import check_numbers
 from ..bridge.model_types import Tok2VecModel, TokenScoresModel
@@ -21,9 +24,45 @@ class BiLSTMTok2Vec(SafeLoading, Tok2Vec):
 class BiLSTMTagger(FastTagging, Tagger):
     """spaCy's `Tagger`, but faster. A failed load does not change it."""
 
+    def find_labels(self, get_examples: Callable[[], Iterable[Example]], labels: Iterable[str] | None) -> set[str]:
+        """Find the labels that the component will have when it is initialised. The component does not change.
+
+        get_examples, labels: see `initialize`.
+        RETURNS: the labels.
+        """
+        if labels is None:
+            labels = {token.tag_ for example in get_examples() for token in example.reference if token.tag_}
+        return {*self.labels, *labels}
+
+
+def make_morphology_label(token: Token) -> str:
+    """Make the label that spaCy's `Morphologizer` has for the features and the part of speech of a token.
+
+    token: the token.
+    RETURNS: the label.
+    """
+    features = Morphology.feats_to_dict(str(token.morph))
+    if token.pos_:
+        features[Morphologizer.POS_FEAT] = token.pos_
+    label: str = token.vocab.strings[token.vocab.morphology.add(features)]
+    return label
+
 
 class BiLSTMMorphologizer(FastTagging, Morphologizer):
     """spaCy's `Morphologizer`, but faster. A failed load does not change it."""
+
+    def find_labels(
+        self, get_examples: Callable[[], Iterable[Example]], labels: dict[str, dict[str, Any]] | None
+    ) -> set[str]:
+        """Find the labels that the component will have when it is initialised. The component does not change.
+
+        get_examples, labels: see `initialize`.
+        RETURNS: the labels.
+        """
+        if labels is not None:
+            return set(labels["morph"])
+        tokens = (token for example in get_examples() for token in example.reference)
+        return {*self.labels, *(make_morphology_label(token) for token in tokens if token.pos_ or token.has_morph())}
 
 
 @Language.factory("bilstm_tok2vec", assigns=["doc.tensor"], default_config={"model": TOK2VEC_MODEL})

@@ -16,7 +16,7 @@ from ..bridge.finite import find_not_finite
 from ..bridge.format import FORMAT, FormatError, find_format_error
 from ..bridge.model_arrays import clear_gradients, count_updates, list_gradients, list_weights
 from ..bridge.model_state import ModelState
-from ..bridge.stored_model import check_stored_model
+from ..bridge.stored_model import adopt_number_of_outputs, check_stored_model
 from .stored_settings import check_stored_settings, get_stored_labels
 
 Self = TypeVar("Self", bound="SafeLoading")
@@ -37,7 +37,7 @@ class SafeLoading(TrainablePipe):
         path, exclude = Path(path), list(exclude)
 
         def load() -> Self:
-            self._check_stored(_read_directory(path, exclude))
+            self._prepare(_read_directory(path, exclude))
             super(SafeLoading, self).from_disk(path, exclude=exclude)
             return self
 
@@ -54,7 +54,7 @@ class SafeLoading(TrainablePipe):
         exclude = list(exclude)
 
         def load() -> Self:
-            self._check_stored(_read_bytes(bytes_data, exclude))
+            self._prepare(_read_bytes(bytes_data, exclude))
             super(SafeLoading, self).from_bytes(bytes_data, exclude=exclude)
             return self
 
@@ -145,6 +145,15 @@ class SafeLoading(TrainablePipe):
                 f"Can't save the component '{self.name}': the weights {_enumerate(not_finite)} are NaN or infinite. "
                 "Training diverged. Train again from the last model that was saved, with a lower learning rate."
             )
+
+    def _prepare(self, stored: Mapping[str, Any]) -> None:
+        """Check what was stored, then give the model as many outputs as the stored one has.
+
+        RAISES: ValueError that names the field and the problem.
+        """
+        self._check_stored(stored)
+        if "model" in stored:
+            adopt_number_of_outputs(self.model, stored["model"])
 
     def _check_stored(self, stored: Mapping[str, Any]) -> None:
         """Check what was stored in the fields `cfg` and `model`.

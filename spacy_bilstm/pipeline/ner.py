@@ -63,8 +63,10 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         model: a model as `spacy-bilstm.CRFTagger.v1` makes it.
         name: the component's name.
         confidences, threshold, temperature, incorrect_spans_key, scorer: see `make_bilstm_ner`.
-        RAISES: ValueError for a threshold or temperature outside its range.
+        RAISES: ValueError for a model without a CRF, or a threshold or temperature outside its range.
         """
+        if not model.has_ref("crf"):
+            raise ValueError(f"The model of '{name}' has no CRF. Use spacy-bilstm.CRFTagger.v1.")
         check_numbers(f"'{name}'", threshold=threshold, temperature=temperature)
         if not 0 <= threshold <= 1:
             raise ValueError(f"The threshold of '{name}' is a probability. Set it to 0..1 instead of {threshold}.")
@@ -81,7 +83,7 @@ class BiLSTMEntityRecognizer(ListenerChecks):
             "temperature": temperature,
             "incorrect_spans_key": incorrect_spans_key,
         }
-        self.cfg: dict[str, Any] = {"labels": [], **self._configured, "configured": self._configured}
+        self.cfg: dict[str, Any] = {"labels": [], **self._configured, "configured": dict(self._configured)}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -130,31 +132,27 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         validate_get_examples(get_examples, "BiLSTMEntityRecognizer.initialize")
         if labels is None:
             labels = {entity.label_ for example in get_examples() for entity in example.reference.ents}
-        was_initialized = self._is_initialized
         names = sorted({*self.labels, *labels})
         if not names:
             raise ValueError(
                 f"'{self.name}' has no labels: the training data has no entities. Check that its annotation was read: "
                 "`python -m spacy bilstm corpus` counts it. To initialize without examples, call add_label first."
             )
+        nO, n_tags = self._crf.maybe_get_dim("nO"), count_tags(len(names))
+        is_resized = nO is not None and nO != n_tags
+        if is_resized and not self._is_initialized:
+            raise ValueError(
+                f"The model of '{self.name}' is made for {nO} tags (nO), but its {len(names)} labels need {n_tags}: "
+                "one for 'O' and four for each. Set nO = null: the labels then decide."
+            )
         self.cfg["labels"] = []
         for name in names:
             self._append_label(name)
-        self._set_number_of_tags(was_initialized)
+        if is_resized:
+            self.set_output(n_tags)
         docs = [example.predicted for example in islice(get_examples(), 10)]
         sample = [self.model.ops.alloc2f(len(doc), self._n_tags) for doc in docs]
         self.model.initialize(X=docs, Y=sample)
-
-    def _set_number_of_tags(self, was_initialized: bool) -> None:
-        nO = self._crf.maybe_get_dim("nO")
-        if nO is None or nO == self._n_tags:
-            return
-        if not was_initialized:
-            raise ValueError(
-                f"The model of '{self.name}' is made for {nO} tags (nO), but its {len(self.labels)} labels need "
-                f"{self._n_tags}: one for 'O' and four for each. Set nO = null: the labels then decide."
-            )
-        self.set_output(self._n_tags)
 
     def predict(self, docs: Iterable[Doc]) -> PredictedEntities:
         """Find the entities of docs, without changing the docs.
@@ -328,6 +326,16 @@ class BiLSTMEntityRecognizer(ListenerChecks):
             self.finish_update(sgd)
         return loss.value
 
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Change settings as if the config had these values, so that loading keeps them.
+
+        settings: the settings by name, some of the arguments `confidences`, `threshold`, `temperature` and
+            `incorrect_spans_key`.
+        """
+        self.cfg.update(settings)
+        self._configured = {**self._configured, **settings}
+        self.cfg["configured"] = dict(self._configured)
+
     def _count_outputs(self, n_labels: int) -> int:
         return count_tags(n_labels)
 
@@ -338,7 +346,7 @@ class BiLSTMEntityRecognizer(ListenerChecks):
         for name, value in self._configured.items():
             if name not in stored or stored[name] != value:
                 self.cfg[name] = value
-        self.cfg["configured"] = self._configured
+        self.cfg["configured"] = dict(self._configured)
         return self
 
     @property
@@ -416,7 +424,7 @@ def make_bilstm_ner(
         null.
     scorer: the scoring method.
     RETURNS: the component.
-    RAISES: ValueError for a threshold or temperature outside its range.
+    RAISES: ValueError for a model without a CRF, or a threshold or temperature outside its range.
     """
     return BiLSTMEntityRecognizer(
         nlp.vocab,

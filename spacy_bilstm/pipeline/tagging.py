@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import numpy
 from numpy.typing import NDArray
+from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example
+from spacy.training import Example, validate_get_examples
 from thinc.api import NumpyOps, Optimizer
 from thinc.types import Floats2d
 
+from ..bridge.arguments import check_number_of_labels
 from ..bridge.convert import move_documents
 from ..bridge.labels import find_best_labels
 from ..bridge.model_types import CRFLayer, TokenScoresModel
@@ -28,6 +30,35 @@ class FastTagging(ListenerChecks):
     """
 
     model: TokenScoresModel
+
+    def find_labels(self, get_examples: Callable[[], Iterable[Example]], labels: Any) -> set[str]:
+        """Find the labels that the component will have when it is initialised. The component does not change.
+
+        get_examples, labels: see `initialize`.
+        RETURNS: the labels.
+        """
+        raise NotImplementedError
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Any = None,
+    ) -> None:
+        """Initialise the model.
+
+        get_examples: returns examples. All of them are read for labels if `labels` is None; the model reads some.
+        nlp: the pipeline.
+        labels: the labels, as in `label_data`; those of the examples if None.
+        RAISES: ValueError if there are no examples or no labels, or if the model is made for another number of labels.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        nO = self.model.maybe_get_dim("nO")
+        if nO is not None:
+            n_labels = len(self.find_labels(get_examples, labels))
+            check_number_of_labels(self.name, self.model, nO, n_labels, "labels")
+        super().initialize(get_examples, nlp=nlp, labels=labels)
 
     def predict(self, docs: list[Doc]) -> list[NDArray[numpy.int64]]:
         """Find the best label of each token.

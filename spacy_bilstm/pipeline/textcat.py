@@ -8,9 +8,11 @@ from spacy.pipeline import TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
+from spacy.vocab import Vocab
 from thinc.types import Floats2d
 
-from ..bridge.arguments import check_numbers
+from ..architectures.textcat import can_score_empty_docs
+from ..bridge.arguments import check_number_of_labels, check_numbers
 from ..bridge.model_types import DocScoresModel
 from ..bridge.soft_targets import get_soft_categories
 from .defaults import TEXTCAT_MODEL, TEXTCAT_MULTILABEL_MODEL
@@ -33,17 +35,30 @@ _SCORE_WEIGHTS = {
 class BatchInvariantCategorizer(ListenerChecks, TextCategorizer):
     """A text classifier whose scores of an empty doc do not depend on the other docs of the batch."""
 
+    def __init__(self, vocab: Vocab, model: DocScoresModel, name: str, **settings: Any) -> None:
+        """Create the component.
+
+        vocab: the pipeline's vocab.
+        model: a model from docs to scores of shape `(n_docs, n_labels)`.
+        name: the component's name.
+        settings: `threshold` and `scorer`, as for spaCy's `TextCategorizer`.
+        """
+        super().__init__(vocab, model, name, **settings)
+        # Labels that are added resize the model, so it does not know this number later.
+        self._made_for = model.maybe_get_dim("nO")
+
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
         """Score the labels of docs. The docs do not change.
 
         docs: the docs.
         RETURNS: the scores, in the order of `labels`. Shape `(n_docs, n_labels)`.
         """
-        # spaCy's method returns zeros if all docs are empty, but the model's scores if one of them is not.
+        # spaCy's method returns zeros if all docs are empty, but the model's scores if one of them is not. Not every
+        # model can score empty docs alone.
         docs = list(docs)
         self.check_vectors(docs)
-        if not docs:
-            return self.model.ops.alloc2f(0, len(self.labels))
+        if not any(len(doc) for doc in docs) and not (docs and can_score_empty_docs(self.model)):
+            return self.model.ops.alloc2f(len(docs), len(self.labels))
         return self.model.ops.asarray2f(self.model.predict(docs))
 
     def get_loss(  # type: ignore[override]
@@ -75,17 +90,11 @@ class BatchInvariantCategorizer(ListenerChecks, TextCategorizer):
     def check_number_of_classes(self, labels: Iterable[str]) -> None:
         """Check that a model that is made for a fixed number of classes (nO) gets as many labels.
 
-        spaCy adds labels one by one and resizes the model, which then differs from its config and can't be loaded.
-
-        labels: the labels that the component is initialised with.
+        labels: the labels that the component is initialised with. Those that were added before count, too.
         RAISES: ValueError if the numbers differ.
         """
-        nO, n_labels = self.model.maybe_get_dim("nO"), len(set(labels))
-        if nO is not None and not self.labels and nO != n_labels:
-            raise ValueError(
-                f"The model of '{self.name}' is made for {nO} classes (nO), but there are {n_labels} labels. Set nO = "
-                "null: the labels then decide."
-            )
+        n_labels = len({*self.labels, *labels})
+        check_number_of_labels(self.name, self.model, self._made_for, n_labels, "classes")
 
     def rehearse(self, examples: Iterable[Example], **settings: Any) -> dict[str, float]:
         """Pull the model back towards its predictions when training was resumed.
@@ -93,10 +102,17 @@ class BatchInvariantCategorizer(ListenerChecks, TextCategorizer):
         examples: the examples, of which only the predicted docs are read.
         settings: `drop`, `sgd` and `losses`, as for spaCy's `TextCategorizer`.
         RETURNS: the losses.
-        RAISES: ValueError if the component listens to a shared tok2vec that is trained or has not run on the docs.
+        RAISES: ValueError if the component got labels since training was resumed, or if it listens to a shared tok2vec
+            that is trained or has not run on the docs.
         """
         examples = list(examples)
         self.check_rehearsal(examples)
+        old = self._rehearsal_model
+        if old is not None and old.maybe_get_dim("nO") not in (None, len(self.labels)):
+            raise ValueError(
+                f"Can't rehearse '{self.name}': '{self.name}' got labels since training was resumed. Call "
+                "nlp.resume_training again."
+            )
         losses: dict[str, float] = super().rehearse(examples, **settings)
         return losses
 

@@ -12,6 +12,8 @@ from zipfile import is_zipfile
 
 import spacy
 import srsly
+from packaging.utils import InvalidWheelFilename, canonicalize_name, canonicalize_version, parse_wheel_filename
+from packaging.version import InvalidVersion
 from spacy.about import __version__ as spacy_version
 from spacy.language import Language
 from spacy.util import is_compatible_version
@@ -145,10 +147,17 @@ def _check_meta(meta: Mapping[str, Any], nlp: Language) -> Mapping[str, Any]:
 
 
 def _check_wheel(wheel: Path, nlp: Language) -> Path:
-    expected = f"{nlp.meta['lang']}_{nlp.meta['name']}-{nlp.meta['version']}-"
     if not wheel.is_file() or wheel.suffix != ".whl" or not is_zipfile(wheel):
         raise ValueError(f"{wheel} is not a wheel. Give the .whl file that `spacy package --build wheel` has written.")
-    if not wheel.name.startswith(expected):
+    # `spacy package` writes both in their normalised form.
+    name = canonicalize_name(f"{nlp.meta['lang']}_{nlp.meta['name']}")
+    version = canonicalize_version(nlp.meta["version"], strip_trailing_zero=False)
+    try:
+        found = parse_wheel_filename(wheel.name)[:2]
+    except (InvalidWheelFilename, InvalidVersion):
+        found = None
+    if found is None or (found[0], str(found[1])) != (name, version):
+        expected = f"{name.replace('-', '_')}-{version}-"
         raise ValueError(
             f"{wheel.name} is not the wheel of this pipeline: its name must begin with {expected}. Build it from the "
             "same pipeline, or give the same name and version for meta.json as to `spacy package`."

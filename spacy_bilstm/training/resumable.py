@@ -28,6 +28,7 @@ from thinc.api import Config, fix_random_seed, set_gpu_allocator
 from wasabi.printer import Printer
 
 from ..util.files import check_writable, recover_directory, replace_directory
+from ..util.lock import lock_directory
 from ..util.machine import describe_machine
 from .checkpoints import CheckpointError, Checkpoints, check_inputs, describe_inputs
 from .divergence import check_finite, raise_if_diverged
@@ -101,36 +102,40 @@ def train_with_checkpoints(
     RAISES: CheckpointError if `output` has a training with another config or corpus, a damaged checkpoint, or no
         `model-best` any more; CorpusChangedError if the corpus or batcher returns other batches than before;
         DivergedError if a loss, a gradient or a weight is not finite; ValueError if a setting of `[training]` does not
-        exist or is out of range; OSError if `output` can't be written.
+        exist or is out of range; OSError if `output` can't be written; DirectoryLockedError if another process trains
+        there.
     """
     output = Path(output)
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(f"{output} is a file. Choose the path of a directory.")
     check_writable(output)
     check_training_settings(config.interpolate().get("training", {}))
-    checkpoints = Checkpoints(output / _DIRECTORY)
     stdout, stderr = stdout or io.StringIO(), stderr or io.StringIO()
     inputs = describe_inputs(config.interpolate(), code)
     machine = describe_machine(use_gpu) | {"threads": torch.get_num_threads()}
-    before = checkpoints.read_description()
-    if restart or (repeat and checkpoints.read_completion() is not None):
-        checkpoints.clear()
-    completed = checkpoints.read_completion()
-    state = None if completed else checkpoints.read()
-    if before is not None and (state or completed):
-        check_inputs(before["inputs"], inputs)
-        _report_changes(before["machine"], machine, stdout)
-    if completed is not None:
-        return TrainingResult(output, **completed, resumed_at=0, was_complete=True)
-    log = _find_log(config)
-    if log is not None and before is not None and before["log"] == str(log):
-        log.unlink(missing_ok=True)  # The logger writes it again from the first step on.
-    if state is None:
-        written = str(log) if log is not None and not log.exists() else None
-        checkpoints.write_description({"inputs": inputs, "machine": machine, "log": written})
-    nlp = init_nlp(config, use_gpu=use_gpu)
-    training = _Training(nlp, output, checkpoints, checkpoint_steps, state, use_gpu)
-    return training.run(stdout, stderr, on_evaluation or (lambda info: None))
+    directory = output / _DIRECTORY
+    directory.mkdir(parents=True, exist_ok=True)
+    with lock_directory(directory, "_lock"):
+        checkpoints = Checkpoints(directory)
+        before = checkpoints.read_description()
+        if restart or (repeat and checkpoints.read_completion() is not None):
+            checkpoints.clear()
+        completed = checkpoints.read_completion()
+        state = None if completed else checkpoints.read()
+        if before is not None and (state or completed):
+            check_inputs(before["inputs"], inputs)
+            _report_changes(before["machine"], machine, stdout)
+        if completed is not None:
+            return TrainingResult(output, **completed, resumed_at=0, was_complete=True)
+        log = _find_log(config)
+        if log is not None and before is not None and before["log"] == str(log):
+            log.unlink(missing_ok=True)  # The logger writes it again from the first step on.
+        if state is None:
+            written = str(log) if log is not None and not log.exists() else None
+            checkpoints.write_description({"inputs": inputs, "machine": machine, "log": written})
+        nlp = init_nlp(config, use_gpu=use_gpu)
+        training = _Training(nlp, output, checkpoints, checkpoint_steps, state, use_gpu)
+        return training.run(stdout, stderr, on_evaluation or (lambda info: None))
 
 
 def is_complete(output: str | Path) -> bool:

@@ -6,7 +6,7 @@ rest of reading or writing it. These functions ask once for a file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -102,9 +102,31 @@ class DocCollector:
         """Add a Doc.
 
         doc: the Doc, which need not be valid afterwards.
-        identifier: the value for its `user_data["id"]`.
+        identifier: the value for its `user_data["id"]`. An integer beyond 64 bits is stored as a string.
+        RAISES: TypeError, OverflowError or ValueError if a value in its user data, categories or span groups can't be
+            stored. Then it is not added.
         """
-        doc.user_data["id"] = identifier
+        self.add_all([doc], [identifier])
+
+    def add_all(self, docs: Sequence[Doc], identifiers: Sequence[str | int]) -> None:
+        """Add several Docs, or none of them if one can't be stored.
+
+        docs: the Docs, which need not be valid afterwards.
+        identifiers: as for `add`, one for each.
+        RAISES: as `add`.
+        """
+        packed = [self._pack(doc, identifier) for doc, identifier in zip(docs, identifiers, strict=True)]
+        for doc, (user_data, span_groups) in zip(docs, packed, strict=True):
+            self._append(doc, user_data, span_groups)
+
+    def _pack(self, doc: Doc, identifier: str | int) -> tuple[bytes, bytes]:
+        """Return the user data and the span groups as bytes. Only these and the categories may fail to be stored."""
+        is_long = isinstance(identifier, int) and not -(1 << 63) <= identifier < 1 << 64
+        doc.user_data["id"] = str(identifier) if is_long else identifier
+        self._packer.pack(doc.cats)  # `to_bytes` packs those of all Docs, which is too late for an error.
+        return self._packer.pack(doc.user_data), doc.spans.to_bytes() if doc.spans else b""
+
+    def _append(self, doc: Doc, user_data: bytes, span_groups: bytes) -> None:
         tokens = doc.to_array(self._attributes)
         keys: set[Any] = set(tokens[:, self._string_columns].ravel().tolist())
         keys.update(key for group in doc.spans.values() for span in group for key in (span.label, span.kb_id, span.id))
@@ -116,8 +138,8 @@ class DocCollector:
         self._docs.spaces.append(numpy.asarray(doc.to_array(SPACY), dtype=bool).reshape(-1, 1))
         self._docs.flags.append({"has_unknown_spaces": doc.has_unknown_spaces})
         self._docs.cats.append(doc.cats)
-        self._docs.user_data.append(self._packer.pack(doc.user_data))
-        self._docs.span_groups.append(doc.spans.to_bytes() if doc.spans else b"")
+        self._docs.user_data.append(user_data)
+        self._docs.span_groups.append(span_groups)
 
     def to_bytes(self) -> bytes:
         """Return the content of a `.spacy` file."""

@@ -158,6 +158,41 @@ def test_a_pipeline_that_fails_at_all_texts_is_an_error(tmp_path: Path, failing:
         annotate(tmp_path / "a.txt", tmp_path / "out", failing, format="jsonl")
 
 
+@Language.component("test_annotation_leaves_a_set")
+def leave_a_set(doc: Doc) -> Doc:
+    """A component that leaves a value in some Docs that no format can store."""
+    if "fail" in doc.text:
+        doc.user_data["seen"] = {1}
+        doc.cats["seen"] = {1}  # type: ignore[assignment]
+    return doc
+
+
+@pytest.mark.parametrize("format", ["jsonl", "spacy", "parquet"])
+def test_a_doc_that_cannot_be_written_is_a_bad_record(tmp_path: Path, format: str) -> None:
+    if format == "parquet":
+        pytest.importorskip("pyarrow", reason="needs the extra 'annotate'")
+    nlp = spacy.blank("en")
+    nlp.add_pipe("test_annotation_leaves_a_set")
+    nlp.to_disk(tmp_path / "pipeline")
+    (tmp_path / "a.txt").write_text("good one\nfail now\ngood two\n")
+    summary = annotate(tmp_path / "a.txt", tmp_path / "out", tmp_path / "pipeline", format=format)
+    assert (summary.documents, summary.words, summary.bad) == (2, 4, 1)
+    bad = json.loads((tmp_path / "out" / "_bad.jsonl").read_bytes())
+    assert bad["place"] == "a.txt:2"
+    assert bad["reason"].startswith("the annotation can't be written: ")
+
+
+@pytest.mark.parametrize("format", ["jsonl", "spacy"])
+def test_a_very_large_id_is_written_as_a_string(tmp_path: Path, pipeline: Path, format: str) -> None:
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "a", "id": {10**29}}}\n{{"text": "b", "id": 1}}\n')
+    summary = annotate(tmp_path / "a.jsonl", tmp_path / "out", pipeline, format=format, id_column="id")
+    assert (summary.documents, summary.bad) == (2, 0)
+    if format == "spacy":
+        assert [doc.user_data["id"] for doc in read_parts(tmp_path / "out")] == [str(10**29), 1]
+    else:
+        assert [row["id"] for row in read_rows(tmp_path / "out")] == [str(10**29), "1"]
+
+
 def test_another_model_is_refused(interrupted: Path, source: Path, failing: Path) -> None:
     with pytest.raises(PartsError, match="the pipeline has other files"):
         annotate(source, interrupted, failing, format="jsonl", part_size=5)
@@ -187,6 +222,15 @@ def test_a_source_that_changed_without_changing_its_size_is_refused(
     path.write_text(path.read_text().replace("Number 0", "Number 9"))
     with pytest.raises(PartsError, match="source has changed"):
         annotate(source, interrupted, pipeline, format="jsonl", part_size=5)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_rows_do_not_depend_on_the_line_ends(source: Path, tmp_path: Path, pipeline: Path, end: str) -> None:
+    annotate(source, tmp_path / "expected", pipeline, format="jsonl")
+    for path in source.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"\n", end.encode()))
+    annotate(source, tmp_path / "out", pipeline, format="jsonl")
+    assert read_files(tmp_path / "out") == read_files(tmp_path / "expected")
 
 
 def test_a_moved_source_and_model_go_on(interrupted: Path, source: Path, tmp_path: Path, pipeline: Path) -> None:

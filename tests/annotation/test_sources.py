@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from spacy.tokens import DocBin
 
 from spacy_bilstm.annotation.sources import BadRecord, SourceError, read_texts
+from spacy_bilstm.util.lines import split_lines
 
 REASON = "needs the extra 'annotate'"
 TEXTS = ["Marta lives in Leeds.", 'Zoë said: "No,\nnever".', "価格は300円 👩‍👩‍👧", ""]
@@ -223,10 +224,39 @@ def test_a_damaged_file_is_one_bad_record_and_the_next_file_is_read(tmp_path: Pa
 
 def test_a_line_that_never_ends_is_a_bad_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spacy_bilstm.annotation.readers.MAX_BYTES", 100)
-    (tmp_path / "a.txt").write_text(f"good\n{'x' * 1000}\ngood too\n")
-    bad: list[BadRecord] = []
-    assert [r.id for r in read_texts(tmp_path / "a.txt", on_bad=bad.append)] == ["a.txt:1", "a.txt:3"]
-    assert bad[0].place == "a.txt:2"
+    for end in ("\n", "\r\n", "\r"):
+        (tmp_path / "a.txt").write_text(f"good{end}{'x' * 1000}{end}good too{end}{'x' * 100}", newline="")
+        for buffer in (7, 1 << 16):
+            monkeypatch.setattr("spacy_bilstm.annotation.readers._BUFFER_BYTES", buffer)
+            bad: list[BadRecord] = []
+            assert [r.id for r in read_texts(tmp_path / "a.txt", on_bad=bad.append)] == ["a.txt:1", "a.txt:3"]
+            assert [record.place for record in bad] == ["a.txt:2", "a.txt:4"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b"\r\r\n"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_lines_end_as_editors_end_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, suffix: str
+) -> None:
+    path = tmp_path / f"a.jsonl{suffix}"
+    data = end.join([b'{"text": "one"}', b"", b"wrong", b'{"text": "two"}', b""])
+    path.write_bytes(gzip.compress(data) if suffix else data)
+    for buffer in (*range(1, 9), 1 << 16):  # A line end may begin in one block and end in the next.
+        monkeypatch.setattr("spacy_bilstm.annotation.readers._BUFFER_BYTES", buffer)
+        bad: list[BadRecord] = []
+        records = list(read_texts(path, on_bad=bad.append))
+        assert [(r.text, r.place) for r in records] == [("one", f"{path.name}:1"), ("two", f"{path.name}:4")]
+        assert [record.place for record in bad] == [f"{path.name}:3"]
+
+
+@given(st.lists(st.sampled_from(["a", "b", "\n", "\r", "\r\n"])), st.integers(1, 5))
+def test_lines_are_those_of_a_corpus(tmp_path_factory: pytest.TempPathFactory, pieces: list[str], buffer: int) -> None:
+    path = tmp_path_factory.mktemp("lines") / "a.txt"
+    path.write_bytes("".join(pieces).encode())
+    expected = [(line, f"a.txt:{i}") for i, line in enumerate(split_lines("".join(pieces)), start=1) if line]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spacy_bilstm.annotation.readers._BUFFER_BYTES", buffer)
+        assert [(record.text, record.place) for record in read_texts(path)] == expected
 
 
 @given(st.lists(st.text(st.characters(codec="utf8", exclude_characters="\n\r"), min_size=1), max_size=20))
@@ -250,8 +280,9 @@ def test_the_share_grows_to_one(tmp_path: Path) -> None:
     assert stream.share == 1
 
 
-def test_memory_stays_flat(tmp_path: Path) -> None:
-    with gzip.open(tmp_path / "a.txt.gz", "wt") as file:
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_memory_stays_flat(tmp_path: Path, end: str) -> None:
+    with gzip.open(tmp_path / "a.txt.gz", "wt", newline=end) as file:
         for i in range(60_000):
             file.write(f"line {i} of a file that would take many times the memory that reading may take\n")
     tracemalloc.start()

@@ -144,6 +144,17 @@ def test_both_formats_agree_with_the_docs(
     assert write_parquet(tmp_path_factory.mktemp("parquet"), ids, docs) == rows_written
 
 
+def test_a_blocked_token_is_no_entity_and_ends_the_one_before_it(tmp_path: Path) -> None:
+    doc = Doc(NLP.vocab, words=["a", "b", "c", "d"])
+    doc.set_ents([Span(doc, 0, 2, "X")], blocked=[doc[2:3]], default="outside")
+    first = Doc(NLP.vocab, words=["e"])
+    first.set_ents([], blocked=[first[0:1]], default="outside")
+    rows = write_jsonl([0, 1], [first, doc])
+    assert rows[0]["entities"] == []
+    assert [(e["start"], e["end"], e["label"]) for e in rows[1]["entities"]] == [(0, 2, "X")]
+    assert write_parquet(tmp_path, [0, 1], [first, doc]) == rows
+
+
 def test_no_docs_make_an_empty_table(tmp_path: Path) -> None:
     assert write_parquet(tmp_path, [], []) == []
     assert write_jsonl([], []) == []
@@ -172,3 +183,15 @@ def test_docbin_targets_hold_the_ids() -> None:
     writer.add(["a"], [make_doc()])
     (doc,) = DocBin().from_bytes(writer.to_bytes()).get_docs(Vocab())
     assert doc.user_data["id"] == "a"
+
+
+@pytest.mark.parametrize("kind", [DocBinWriter, JsonlWriter])
+def test_if_one_doc_cannot_be_stored_none_of_the_call_is(kind: type[DocBinWriter] | type[JsonlWriter]) -> None:
+    docs = [make_doc(), make_bare_doc()]
+    docs[1].cats = {"news": {1, 2}}  # type: ignore[dict-item]
+    writer, other = kind(True, []), kind(True, [])
+    with pytest.raises(TypeError):
+        writer.add(["a", "b"], docs)
+    for one in (writer, other):
+        one.add(["c"], [make_doc()])
+    assert writer.to_bytes() == other.to_bytes()

@@ -117,6 +117,19 @@ def test_the_encoder_can_be_spacys(name: str) -> None:
     assert not output[1].any()
 
 
+def test_an_encoder_of_spacy_is_trained_with_a_batch_of_whitespace_alone() -> None:
+    """It can't read a batch without words."""
+    encode = registry.get("architectures", "spacy.MaxoutWindowEncoder.v2")(EMBED_WIDTH, 1, 2, 2)
+    model = registry.get("architectures", "spacy-bilstm.Tok2Vec.v1")(make_embedding(), encode, skip_whitespace=True)
+    model.initialize(X=make_word_docs(VOCAB))
+    docs = make_docs([["\n", " "], [], ["\t"]])
+    outputs, backprop = model(docs, is_train=True)
+    assert [output.shape for output in outputs] == [(len(doc), EMBED_WIDTH) for doc in docs]
+    assert not any(output.any() for output in outputs)
+    backprop([numpy.ones_like(output) for output in outputs])
+    assert not any(gradient.any() for gradient in take_gradients(model.layers[0]).values())
+
+
 def test_a_loaded_model_skips_whitespace() -> None:
     model = make_model()
     docs = make_docs([["the", "\n", "cat"]])

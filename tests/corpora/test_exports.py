@@ -113,6 +113,39 @@ def test_a_binary_answer_of_prodigy_is_about_its_label_alone() -> None:
     ]
 
 
+SPAN = {"start": 0, "end": 3}
+
+
+@pytest.mark.parametrize("answer", ["accept", "reject"])
+def test_a_binary_answer_about_a_category_says_nothing_about_entities(answer: str) -> None:
+    highlighted = TEXT | {"spans": [SPAN | {"text": "Ada", "pattern": -12}], "label": "SALE", "answer": answer}
+    docs, problems = read(
+        highlighted,
+        highlighted | {"spans": []},
+        highlighted | {"spans": [SPAN | {"label": "SALE"}], "_view_id": "classification"},
+    )
+    assert problems == Problems()
+    assert [doc.cats for doc in docs] == [{"SALE": float(answer == "accept")}] * 3
+    assert [tag(doc) for doc in docs] == ["? ? ?"] * 3
+
+
+def test_spans_with_other_labels_than_a_binary_category_are_named_as_unread() -> None:
+    (doc,), problems = read(TEXT | {"spans": [SPAN | {"label": "PER"}], "label": "SALE", "answer": "accept"})
+    assert (doc.cats, tag(doc)) == ({"SALE": 1.0}, "? ? ?")
+    assert "not read (in how many records): 'spans' (1)" in str(problems.warnings[0])
+
+
+def test_a_binary_answer_about_a_span_is_no_category() -> None:
+    """`ner.teach` asks about a span. Its task may have the label of the span."""
+    task = TEXT | {"spans": [SPAN | {"label": "PER"}], "label": "PER"}
+    (doc,), problems = read(task | {"answer": "accept"}, task | {"answer": "reject"}, task | {"answer": "ignore"})
+    assert (doc.cats, tag(doc)) == ({}, "B-PER O O")
+    assert [str(warning) for warning in problems.warnings] == [
+        "x.jsonl, line 2: the answer is 'reject', so this line is skipped.",
+        "x.jsonl, line 3: the answer is 'ignore', so this line is skipped.",
+    ]
+
+
 def test_other_answers_than_accept_are_skipped() -> None:
     docs, problems = read(TEXT | {"options": [{"id": "A"}], "accept": ["A"], "answer": "reject"})
     assert docs == []

@@ -71,6 +71,39 @@ def test_a_multiword_token_that_its_words_do_not_spell_stays_one_token() -> None
     assert [token.head.i for token in doc] == [0, 2, 0]
 
 
+def test_a_multiword_token_has_the_head_of_the_word_next_to_the_root() -> None:
+    """Its first word may have a head outside of it that its last word governs."""
+    heads = {1: "3", 2: "5", 3: "0", 4: "3", 5: "3"}
+    lines = [f"{i}\t{'xacyz'[i - 1]}\t_\tX\t_\t_\t{head}\tdep{i}\t_\t_" for i, head in heads.items()]
+    lines.insert(1, "2-3\tAB\t_\t_\t_\t_\t_\t_\t_\t_")
+    (doc,) = read_without_problems("\n".join(lines) + "\n\n")
+    assert [token.text for token in doc] == ["x", "AB", "y", "z"]
+    assert [token.head.i for token in doc] == [1, 1, 1, 1]
+    assert doc[1].dep_ == "dep3"
+
+
+@given(st.data())
+def test_merged_multiword_tokens_leave_a_tree(data: st.DataObject) -> None:
+    n_words = data.draw(st.integers(2, 8))
+    order = data.draw(st.permutations(range(1, n_words + 1)))
+    heads = dict.fromkeys(order[:1], "0")
+    for i, word in enumerate(order[1:], start=1):
+        heads[word] = str(data.draw(st.sampled_from(order[:i])))
+    lines, start = [], 1
+    while start <= n_words:
+        end = data.draw(st.integers(start, n_words))
+        lines += [f"{start}-{end}\tM\t_\t_\t_\t_\t_\t_\t_\t_"] * (end > start)
+        lines += [f"{i}\tw\t_\t_\t_\t_\t{heads[i]}\tdep\t_\t_" for i in range(start, end + 1)]
+        start = end + 1
+    (doc,) = read_without_problems("\n".join(lines) + "\n\n")
+    (root,) = [token for token in doc if token.head == token]
+    for token in doc:
+        path = [token]
+        while path[-1] != root:
+            path.append(path[-1].head)
+            assert len(path) <= len(doc)
+
+
 @pytest.mark.parametrize(
     ("tags", "expected"),
     [

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from itertools import islice
 from multiprocessing import get_context
@@ -36,7 +37,7 @@ from spacy_bilstm.distillation import (
     plan_student,
     train_student,
 )
-from spacy_bilstm.distillation.corpus import is_held_out, make_distillation_corpus_v1
+from spacy_bilstm.distillation.corpus import find_parts, is_held_out, make_distillation_corpus_v1
 from spacy_bilstm.distillation.embedding import find_embeddings, write_embedding
 from spacy_bilstm.distillation.students import write_labels
 from spacy_bilstm.recipes import make_config
@@ -218,6 +219,20 @@ def test_soft_targets_teach_probabilities_better_than_labels_do(
         scores = pipe.model.begin_update([example.predicted for example in held_out])[0]
         losses.append(pipe.get_loss(held_out, scores)[0])
     assert losses[0] < 0.9 * losses[1]
+
+
+def test_the_texts_to_evaluate_on_come_from_all_parts(
+    teacher_paths: list[Path], texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The texts may be sorted by source, so those held out must not all come from the first source."""
+    monkeypatch.setattr(sys.modules[distill.__module__], "_MAX_HELD_OUT_WORDS", 300)
+    result = distill(teacher_paths[0], texts, tmp_path / "student", **SETTINGS)
+    directory = tmp_path / "student-annotations"
+    vocab = spacy.blank("en").vocab
+    held_out = {doc.text for doc in read_docs(directory / "held-out.spacy", vocab)}
+    assert result.annotation.parts > 1
+    for part in find_parts(directory):
+        assert held_out & {doc.text for doc in read_docs(part, vocab)}
 
 
 def test_an_interrupted_annotation_continues(

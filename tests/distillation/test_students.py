@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import spacy
 import srsly
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.util import registry
 from toy_spans import make_docs as make_span_docs
+from toy_teachers import make_teacher
 
 from spacy_bilstm.annotation import Record
 from spacy_bilstm.distillation import Takeover, Teachers, load_teachers, make_student_config, plan_student
@@ -155,3 +157,38 @@ def test_spans_and_lemmas_are_learned_from_annotation_with_the_teachers_group_an
     assert [(span.start, span.end) for span in doc.spans["mine"]] == [
         (span.start, span.end) for span in expected.spans["mine"]
     ]
+
+
+def test_the_labels_of_gold_follow_those_of_the_teachers(teachers: Teachers, tmp_path: Path) -> None:
+    vocab = spacy.blank("en").vocab
+    gold = Doc(vocab, words=["Hello", "Zorp"], tags=["UH", "NNP"], ents=["O", "B-CODE"])
+    DocBin(docs=[gold]).to_disk(tmp_path / "gold.spacy")
+    write_labels(teachers, plan_student(teachers, None), tmp_path, tmp_path / "gold.spacy")
+    for name, label in (("tagger", "UH"), ("ner", "CODE")):
+        labels = srsly.read_json(get_labels_path(tmp_path, name))
+        assert labels == [*teachers.knowledge[name].get_labels(), label]
+
+
+def test_the_morphology_of_gold_is_known_to_the_student(tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("morphologizer").add_label("POS=NOUN")  # type: ignore[attr-defined]
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "teacher")
+    gold = Doc(nlp.vocab, words=["sang"], pos=["VERB"], morphs=["Tense=Past"])
+    DocBin(docs=[gold]).to_disk(tmp_path / "gold.spacy")
+    teachers = load_teachers([tmp_path / "teacher"])
+    write_labels(teachers, plan_student(teachers, None), tmp_path, tmp_path / "gold.spacy")
+    labels = srsly.read_json(get_labels_path(tmp_path, "morphologizer"))
+    student = spacy.blank("en").add_pipe("morphologizer")
+    student.initialize(lambda: [Example(gold.copy(), gold)], labels=labels)  # type: ignore[attr-defined]
+    expected = spacy.blank("en").add_pipe("morphologizer")
+    expected.initialize(lambda: [Example(gold.copy(), gold)])  # type: ignore[attr-defined]
+    assert set(expected.labels) < set(student.labels)  # type: ignore[attr-defined]
+
+
+def test_labels_of_components_that_set_entities_before_are_known_to_the_student(tmp_path: Path) -> None:
+    nlp = make_teacher(epochs=1)
+    ruler = nlp.add_pipe("entity_ruler", before="ner")
+    ruler.add_patterns([{"label": "CODE", "pattern": "Zorp"}])  # type: ignore[attr-defined]
+    nlp.to_disk(tmp_path)
+    assert load_teachers([tmp_path]).knowledge["ner"].get_labels()[-1] == "CODE"

@@ -126,6 +126,17 @@ def test_fitted_settings_are_in_the_config_and_can_be_overridden(
     assert [overridden.cfg[name] for name in names] == [1.0, 0.0]
 
 
+def test_fitted_settings_stay_if_the_same_pipeline_is_loaded_again(nlp: Language, tmp_path: Path) -> None:
+    calibrate(nlp, make_dev_examples(nlp))
+    fitted = get_ner(nlp).cfg["temperature"]
+    assert fitted != 1.0
+    nlp.from_bytes(nlp.to_bytes())
+    assert get_ner(nlp).cfg["temperature"] == fitted
+    nlp.to_disk(tmp_path / "model")
+    assert get_ner(nlp.from_disk(tmp_path / "model")).cfg["temperature"] == fitted
+    assert get_ner(spacy.load(tmp_path / "model")).cfg["temperature"] == fitted
+
+
 def test_no_temperature_is_fitted_if_all_entities_are_correct(nlp: Language) -> None:
     with pytest.raises(ValueError, match="predicts 59 entities, and 59 of them are correct"):
         calibrate(nlp, make_examples(nlp, make_docs(nlp.vocab, 59)))

@@ -164,3 +164,13 @@ def test_a_doc_of_another_vocab_that_has_the_labels_is_annotated(renamed: Langua
     other.vocab.strings.add("HERO")
     doc = renamed.get_pipe("bilstm_ner")(other.make_doc("Anna"))
     assert [ent.label_ for ent in doc.ents] == ["HERO"]
+
+
+@pytest.mark.parametrize("architecture", ["spacy.Tagger.v2", "spacy.TransitionBasedParser.v2"])
+def test_a_model_without_a_crf_is_an_error_that_names_the_one_to_use(architecture: str) -> None:
+    model = {"@architectures": architecture, "tok2vec": make_tok2vec(BILSTM)}
+    if "Parser" in architecture:
+        model |= {"state_type": "ner", "extra_state_tokens": False, "hidden_width": 8, "maxout_pieces": 2}
+        model["use_upper"] = False
+    with pytest.raises(ValueError, match=r"model of 'bilstm_ner' has no CRF. Use spacy-bilstm.CRFTagger.v1"):
+        spacy.blank("xx").add_pipe("bilstm_ner", config={"model": model})

@@ -1,14 +1,18 @@
 """The labels of `bilstm_ner`: from examples, added later, or none."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
+import spacy
 from spacy.language import Language
 from spacy.tokens import Span
 from spacy.training import Example
+from thinc.api import Optimizer
 from toy_corpus import make_examples
-from toy_ner import TEXTS, get_ents, get_gold, make_long_examples, make_nlp
+from toy_ner import MODEL, TEXTS, get_ents, get_gold, make_long_examples, make_nlp
 
 
 def test_labels_are_sorted() -> None:
@@ -107,3 +111,51 @@ def test_labels_that_were_added_are_enough_to_initialise_without_examples() -> N
 def test_no_labels_and_no_examples_is_an_error() -> None:
     with pytest.raises(ValueError, match="call add_label first"):
         make_nlp().initialize()
+
+
+# A fixed number of tags
+
+
+def make_fixed_nlp(n_tags: int) -> Language:
+    return make_nlp(model=MODEL | {"nO": n_tags})
+
+
+def make_example(nlp: Language, label: str) -> Example:
+    return Example.from_dict(nlp.make_doc("Anna travels"), {"entities": [f"U-{label}", "O"]})
+
+
+def add_in_training(nlp: Language, optimizer: Optimizer) -> None:
+    nlp.update([make_example(nlp, "PLACE")], sgd=optimizer)
+
+
+def add_by_name(nlp: Language, optimizer: Optimizer) -> None:
+    nlp.get_pipe("bilstm_ner").add_label("PLACE")
+
+
+def add_by_initialising_again(nlp: Language, optimizer: Optimizer) -> None:
+    nlp.initialize(lambda: [make_example(nlp, "PLACE")])
+
+
+@pytest.mark.parametrize("add", [add_in_training, add_by_name, add_by_initialising_again])
+def test_a_model_with_a_fixed_number_of_tags_is_loaded_with_the_labels_that_it_got_later(
+    add: Callable[[Language, Optimizer], None], tmp_path: Path
+) -> None:
+    nlp = make_fixed_nlp(5)
+    add(nlp, nlp.initialize(lambda: [make_example(nlp, "PERSON")]))
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert loaded.get_pipe("bilstm_ner").labels == nlp.get_pipe("bilstm_ner").labels == ("PERSON", "PLACE")
+    assert loaded.to_bytes() == nlp.to_bytes()
+    loaded.get_pipe("bilstm_ner").add_label("THING")
+    loaded.to_disk(tmp_path)
+    assert len(spacy.load(tmp_path).get_pipe("bilstm_ner").labels) == 3
+
+
+def test_labels_that_do_not_fit_a_fixed_number_of_tags_are_not_kept() -> None:
+    nlp = make_fixed_nlp(5)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"'bilstm_ner' is made for 5 tags .* 2 labels need 9"):
+            nlp.initialize(lambda: [make_example(nlp, "PERSON"), make_example(nlp, "TYPO")])
+        assert nlp.get_pipe("bilstm_ner").labels == ()
+    nlp.initialize(lambda: [make_example(nlp, "PERSON")])
+    assert nlp.get_pipe("bilstm_ner").labels == ("PERSON",)

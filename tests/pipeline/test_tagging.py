@@ -1,5 +1,6 @@
 """Fast prediction of tags: the same as spaCy's, for models that it is made for."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -71,3 +72,48 @@ def test_a_tag_that_is_new_in_training_is_an_error_that_names_it() -> None:
     example = Example(Doc(pipe.vocab, words=words), Doc(pipe.vocab, words=words, tags=["NNP", "NEW"]))
     with pytest.raises(ValueError, match="has the label 'NEW', which 'bilstm_tagger' does not have"):
         pipe.update([example])
+
+
+def make_fixed_nlp(name: str, n_labels: int) -> Language:
+    """Return a pipeline of a component whose model is made for a number of labels."""
+    model = {"@architectures": "spacy.Tagger.v2", "tok2vec": make_tok2vec(BILSTM), "nO": n_labels}
+    return make_nlp(name, model=model)
+
+
+def make_two_examples(nlp: Language) -> list[Example]:
+    """Return examples with two tags and two analyses."""
+    doc = Doc(nlp.vocab, words=["Anna", "left"], tags=["NNP", "VBD"], pos=["PROPN", "VERB"], morphs=["", "Tense=Past"])
+    return [Example(nlp.make_doc("Anna left"), doc)]
+
+
+@pytest.mark.parametrize("n_labels", [1, 5])
+@pytest.mark.parametrize("name", ["bilstm_tagger", "bilstm_morphologizer"])
+def test_a_fixed_number_of_labels_must_be_that_of_the_labels(name: str, n_labels: int) -> None:
+    source, nlp = make_nlp(name), make_fixed_nlp(name, n_labels)
+    source.initialize(lambda: make_two_examples(source))
+    pipe = nlp.get_pipe(name)
+    for labels in (None, source.get_pipe(name).label_data):
+        message = f"'{name}' is made for {n_labels} labels .*, but there are 2 labels. Set nO = null"
+        with pytest.raises(ValueError, match=message):
+            pipe.initialize(lambda: make_two_examples(nlp), labels=labels)
+        assert pipe.labels == ()
+
+
+@pytest.mark.parametrize("name", ["bilstm_tagger", "bilstm_morphologizer"])
+def test_a_fixed_number_of_labels_that_fits_can_be_trained_saved_and_initialised_again(
+    name: str, tmp_path: Path
+) -> None:
+    nlp = make_fixed_nlp(name, 2)
+    nlp.update(make_two_examples(nlp), sgd=nlp.initialize(lambda: make_two_examples(nlp)))
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    loaded.update(make_two_examples(loaded), sgd=loaded.initialize(lambda: make_two_examples(loaded)))
+    assert loaded.get_pipe(name).labels == nlp.get_pipe(name).labels
+
+
+@pytest.mark.parametrize("name", ["bilstm_tagger", "bilstm_morphologizer"])
+def test_labels_that_were_added_before_count_for_a_fixed_number_of_labels(name: str) -> None:
+    nlp = make_fixed_nlp(name, 2)
+    nlp.get_pipe(name).add_label("POS=NOUN")
+    with pytest.raises(ValueError, match=r"is made for 2 labels .*, but there are 3 labels"):
+        nlp.initialize(lambda: make_two_examples(nlp))

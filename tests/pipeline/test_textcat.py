@@ -121,6 +121,38 @@ def test_an_empty_batch_has_no_scores(small_nlp: Language) -> None:
     assert small_nlp.get_pipe(small_nlp.pipe_names[0]).predict([]).shape == (0, len(LABELS))
 
 
+STOCK_MODELS: dict[str, dict[str, Any]] = {
+    "spacy.TextCatEnsemble.v2": {
+        "tok2vec": make_tok2vec(BILSTM),
+        "linear_model": {
+            "@architectures": "spacy.TextCatBOW.v3",
+            "exclusive_classes": True,
+            "length": 64,
+            "ngram_size": 1,
+            "no_output_layer": False,
+        },
+    },
+    "spacy.TextCatBOW.v3": {"exclusive_classes": True, "length": 64, "ngram_size": 1, "no_output_layer": False},
+    "spacy.TextCatReduce.v1": {
+        "tok2vec": make_tok2vec(BILSTM),
+        "exclusive_classes": True,
+        "use_reduce_first": False,
+        "use_reduce_last": False,
+        "use_reduce_max": True,
+        "use_reduce_mean": False,
+    },
+}
+
+
+@pytest.mark.parametrize("architecture", STOCK_MODELS)
+def test_an_empty_doc_alone_has_scores_of_zero_with_a_model_of_spacy(architecture: str) -> None:
+    """spaCy's models can't read it, and spaCy's component does the same."""
+    nlp = make_nlp("bilstm_textcat", {"model": {"@architectures": architecture} | STOCK_MODELS[architecture]})
+    nlp.initialize(lambda: make_examples(nlp.vocab))
+    assert nlp("").cats == dict.fromkeys(LABELS, 0.0)
+    assert sum(nlp("Anna travels .").cats.values()) == pytest.approx(1.0)
+
+
 # Labels
 
 
@@ -207,3 +239,68 @@ def test_a_failed_load_changes_nothing(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"Can't load the component '{name}'"):
         pipe.from_disk(tmp_path)
     assert pipe.to_bytes(exclude=["vocab"]) == before
+
+
+FIXED: list[dict[str, Any]] = [
+    {"@architectures": "spacy-bilstm.TextCat.v1", "pooling": "max"},
+    {"@architectures": "spacy-bilstm.TextCat.v2", "pooling": ["max"], "ngram_size": 2, "ngram_rows": 8},
+]
+
+
+def make_fixed_nlp(name: str, model: dict[str, Any], n_classes: int) -> Language:
+    """Return a pipeline of a component whose model is made for a number of classes."""
+    settings = {"nO": n_classes, "exclusive_classes": name == "bilstm_textcat", "tok2vec": make_tok2vec(BILSTM)}
+    return make_nlp(name, {"model": model | settings})
+
+
+@pytest.mark.parametrize("model", FIXED, ids=["v1", "v2"])
+@pytest.mark.parametrize("name", STOCK)
+def test_a_model_with_a_fixed_number_of_classes_is_loaded_with_the_labels_that_it_got_later(
+    name: str, model: dict[str, Any], tmp_path: Path
+) -> None:
+    nlp = make_fixed_nlp(name, model, 2)
+    overfit(nlp, epochs=1)
+    nlp.get_pipe(name).add_label("OTHER")
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert loaded("Anna travels .").cats == nlp("Anna travels .").cats
+    loaded.initialize(lambda: make_examples(nlp.vocab))
+    assert loaded.get_pipe(name).labels == (*LABELS, "OTHER")
+
+
+@pytest.mark.parametrize("model", FIXED, ids=["v1", "v2"])
+@pytest.mark.parametrize("name", STOCK)
+def test_labels_that_were_added_before_count_for_a_fixed_number_of_classes(name: str, model: dict[str, Any]) -> None:
+    nlp = make_fixed_nlp(name, model, 2)
+    nlp.get_pipe(name).add_label("OTHER")
+    with pytest.raises(ValueError, match=f"'{name}' is made for 2 classes .* 3 labels. Set nO = null"):
+        nlp.initialize(lambda: make_examples(nlp.vocab))
+    nlp = make_fixed_nlp(name, model, 3)
+    nlp.get_pipe(name).add_label("OTHER")
+    nlp.initialize(lambda: make_examples(nlp.vocab))
+    assert len(nlp("Anna travels .").cats) == 3
+
+
+def test_a_failed_load_keeps_a_fixed_number_of_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "bilstm_textcat"
+    trained, pipe = (make_fixed_nlp(name, FIXED[0], 2).get_pipe(name) for _ in range(2))
+    trained.initialize(lambda: make_examples(trained.vocab))
+    trained.add_label("OTHER")
+
+    def fail(self: Any, data: bytes) -> Any:
+        raise RuntimeError("no space left")
+
+    monkeypatch.setattr(type(pipe.model), "from_bytes", fail)
+    with pytest.raises(ValueError, match="no space left"):
+        pipe.from_bytes(trained.to_bytes())
+    assert {node.maybe_get_dim("nO") for node in (pipe.model, pipe.model.get_ref("output_layer"))} == {2}
+
+
+def test_rehearsal_after_a_label_was_added_is_an_error_that_says_what_to_do() -> None:
+    nlp = make_nlp("bilstm_textcat")
+    nlp.initialize(lambda: make_examples(nlp.vocab))
+    optimizer = nlp.resume_training()
+    nlp.get_pipe("bilstm_textcat").add_label("OTHER")
+    with pytest.raises(ValueError, match=r"'bilstm_textcat' got labels .*nlp.resume_training again"):
+        nlp.rehearse(make_examples(nlp.vocab), sgd=optimizer)
+    nlp.rehearse(make_examples(nlp.vocab), sgd=nlp.resume_training())

@@ -101,6 +101,20 @@ def test_the_wheel_is_in_the_folder_and_the_card_installs_it(model: Path, tmp_pa
     assert 'nlp = spacy.load("en_toys")' in text
 
 
+def test_the_wheel_may_have_the_normalised_name_and_version(model: Path, tmp_path: Path) -> None:
+    """`spacy package` writes these into the name of the wheel."""
+    wheel = tmp_path / "en_mytoys-0.1.0b0-py3-none-any.whl"
+    wheel.write_bytes(WHEEL)
+    meta = META | {"name": "MyToys", "version": "0.1.0-beta"}
+    assert wheel.name in build_repository(model, "ann/toys", tmp_path / "hub", meta=meta, wheel=wheel).files
+    other = meta | {"version": "0.1.0-alpha"}
+    with pytest.raises(ValueError, match=r"begin with en_mytoys-0\.1\.0a0-"):
+        build_repository(model, "ann/toys", tmp_path / "other", meta=other, wheel=wheel)
+    unknown = meta | {"version": "first"}
+    with pytest.raises(ValueError, match=r"is not the wheel of this pipeline.*begin with en_mytoys-first-"):
+        build_repository(model, "ann/toys", tmp_path / "unknown", meta=unknown, wheel=wheel)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

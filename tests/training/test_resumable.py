@@ -27,6 +27,7 @@ from spacy_bilstm.training.checkpoints import CheckpointError
 from spacy_bilstm.training.divergence import DivergedError
 from spacy_bilstm.training.recorded_batches import CorpusChangedError
 from spacy_bilstm.training.resumable import TrainingResult, train_with_checkpoints
+from spacy_bilstm.util.lock import DirectoryLockedError
 
 MODELS = ("model-best", "model-last")
 
@@ -176,7 +177,11 @@ def test_the_last_two_checkpoints_are_kept(interrupted: Path) -> None:
 def test_a_complete_training_is_not_repeated_unless_asked_for(option: str, corpus: Path, tmp_path: Path) -> None:
     config = make_our_config(corpus, max_steps=1)
     first = train_with_checkpoints(config, tmp_path)
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["complete.json", "training.json"]
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
+        "_lock",
+        "complete.json",
+        "training.json",
+    ]
     before = (tmp_path / "model-best" / "meta.json").stat().st_mtime_ns
     assert train_with_checkpoints(config, tmp_path) == replace(first, was_complete=True)
     assert (tmp_path / "model-best" / "meta.json").stat().st_mtime_ns == before
@@ -265,6 +270,19 @@ def test_another_error_is_raised_as_it_is(ours: Config, tmp_path: Path, monkeypa
     monkeypatch.setattr("spacy.pipeline.tagger.Tagger.update", lambda *args, **kwargs: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train_with_checkpoints(ours, tmp_path)
+
+
+def test_a_second_training_in_the_same_folder_is_refused(ours: Config, corpus: Path, tmp_path: Path) -> None:
+    """Otherwise, both would write the same models, and one could pass for the other."""
+    refused = []
+
+    def train_again(information: dict[str, Any]) -> None:
+        with pytest.raises(DirectoryLockedError, match=f"is writing to {tmp_path}"):
+            train_with_checkpoints(make_our_config(corpus, seed=1), tmp_path)
+        refused.append(True)
+
+    train_with_checkpoints(ours, tmp_path, on_evaluation=train_again)
+    assert refused
 
 
 def test_other_threads_are_reported(ours: Config, interrupted: Path) -> None:

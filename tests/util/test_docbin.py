@@ -7,7 +7,7 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, SpanGroup
 from spacy.vocab import Vocab
 
 from spacy_bilstm.util.docbin import DocCollector, StoredDocs, read_docs
@@ -70,3 +70,26 @@ def test_any_other_content_is_refused_with_the_name_of_the_file(
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_docs(tmp_path / "x.spacy", VOCAB)
+
+
+@pytest.mark.parametrize("identifier", [2**64 - 1, -(2**63), 2**64, -(2**63) - 1])
+def test_an_id_beyond_64_bits_becomes_a_string(tmp_path: Path, identifier: int) -> None:
+    collector = DocCollector()
+    collector.add(Doc(VOCAB, words=["a"]), identifier)
+    (tmp_path / "x.spacy").write_bytes(collector.to_bytes())
+    (doc,) = read_docs(tmp_path / "x.spacy", VOCAB)
+    assert doc.user_data["id"] == (identifier if -(2**63) <= identifier < 2**64 else str(identifier))
+
+
+def test_a_doc_that_cannot_be_stored_is_not_added() -> None:
+    collector, other = DocCollector(), DocCollector()
+    docs = [Doc(VOCAB, words=["a"]) for _ in range(3)]
+    docs[0].user_data["seen"] = {1}
+    docs[1].cats = {"A": {1}}  # type: ignore[dict-item]
+    docs[2].spans["key"] = SpanGroup(docs[2], attrs={"seen": {1}})
+    for doc in docs:
+        with pytest.raises(TypeError, match="set"):
+            collector.add(doc, 1)
+    for one in (collector, other):
+        one.add(Doc(VOCAB, words=["a"]), 2)
+    assert collector.to_bytes() == other.to_bytes()
