@@ -202,8 +202,7 @@ def distill(
             f"There are no texts in {', '.join(map(str, paths))}. Give files with at least some hundred texts."
         )
     write_labels(teachers, plan, directory, None if gold is None else Path(gold))
-    evaluated = min(held_out, _MAX_HELD_OUT_WORDS / max(summary.words, 1))
-    held_out_path = write_held_out(directory, teachers.pipelines[0], evaluated)
+    held_out_path = write_held_out(directory, teachers.pipelines[0], held_out, summary.words)
     if teacher_embedding:
         vectors = str((directory / EMBEDDING).resolve())
         write_embedding(teachers.pipelines[0], Path(vectors))
@@ -265,27 +264,35 @@ def annotate_texts(
     )
 
 
-def write_held_out(annotations: Path, nlp: Language, share: float) -> Path:
+def write_held_out(annotations: Path, nlp: Language, share: float, n_words: int) -> Path:
     """Write texts that are held out from training.
 
     annotations: the annotation directory.
     nlp: a pipeline whose vocab has the labels.
-    share: the share of all texts to write, above 0 and at most the share that is held out.
+    share: the share of the texts that is held out, 0 < share < 1.
+    n_words: number of words of all texts.
     RETURNS: the corpus, with the teachers' annotation.
     RAISES: ValueError if there are none.
     """
+    evaluated = min(share, _MAX_HELD_OUT_WORDS / max(n_words, 1))
+    # So small a share of few long texts may be none.
+    documents = _collect_held_out(annotations, nlp, evaluated) or _collect_held_out(annotations, nlp, share)
+    if not documents:
+        raise ValueError(f"None of the texts is held out. Use more texts, or a larger share than {share}.")
+    path = annotations / HELD_OUT
+    with atomic_write(path) as draft:
+        documents.to_disk(draft)
+    return path
+
+
+def _collect_held_out(annotations: Path, nlp: Language, share: float) -> DocBin:
     documents = DocBin()
     for part in find_parts(annotations):
         with nlp.memory_zone():
             for doc in read_docs(part, nlp.vocab):
                 if len(doc) and is_held_out(doc.text, share):
                     documents.add(doc)
-    if not len(documents):
-        raise ValueError(f"None of the texts is held out. Use more texts, or a larger share than {share}.")
-    path = annotations / HELD_OUT
-    with atomic_write(path) as draft:
-        documents.to_disk(draft)
-    return path
+    return documents
 
 
 def train_student(

@@ -221,11 +221,12 @@ def test_soft_targets_teach_probabilities_better_than_labels_do(
     assert losses[0] < 0.9 * losses[1]
 
 
+@pytest.mark.parametrize("n_words", [300, 1e-6])
 def test_the_texts_to_evaluate_on_come_from_all_parts(
-    teacher_paths: list[Path], texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    teacher_paths: list[Path], texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_words: float
 ) -> None:
-    """The texts may be sorted by source, so those held out must not all come from the first source."""
-    monkeypatch.setattr(sys.modules[distill.__module__], "_MAX_HELD_OUT_WORDS", 300)
+    """The texts may be sorted by source, so those held out must not all come from the first one, even if few do."""
+    monkeypatch.setattr(sys.modules[distill.__module__], "_MAX_HELD_OUT_WORDS", n_words)
     result = distill(teacher_paths[0], texts, tmp_path / "student", **SETTINGS)
     directory = tmp_path / "student-annotations"
     vocab = spacy.blank("en").vocab
