@@ -3,12 +3,15 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import spacy
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from toy_corpus import make_docs
 
+from spacy_bilstm.experiments import few_annotations
 from spacy_bilstm.experiments.few_annotations import Experiment, main, select_part, select_texts, train_and_score
 from spacy_bilstm.experiments.learning_curves import VARIANTS, Run
 from spacy_bilstm.experiments.results import OtherSettingsError
@@ -83,6 +86,44 @@ def test_a_result_without_versions_is_an_error(experiment: Experiment) -> None:
     path.write_text(json.dumps({**vars(Run("nothing", 10, 0)), "scores": {"ents_f": 0.5}}))
     with pytest.raises(OtherSettingsError, match="does not hold a result with its versions"):
         train_and_score(experiment, Run("nothing", 10, 0))
+
+
+def test_a_student_is_scored_on_gold_tokens(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tokenizer would split the one token of the corpus in two, and the ruler would not find it.
+    doc = Doc(VOCAB, words=["can't"], ents=["B-X"])
+    DocBin(docs=[doc]).to_disk(experiment.dev)
+    student = spacy.blank("en")
+    student.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": [{"ORTH": "can't"}]}])
+    student.to_disk("student")
+    monkeypatch.setattr(few_annotations, "_train_teacher", lambda *_: Path("teacher"))
+    monkeypatch.setattr(few_annotations, "distill", lambda *_, **__: SimpleNamespace(output="student"))
+    assert train_and_score(experiment, Run("self-trained", 100, 0))["ents_f"] == 1.0
+
+
+def test_variants_share_the_teachers_of_the_same_vectors(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+
+    def train(*arguments: Any) -> dict[str, float]:
+        output = arguments[4]
+        trained.append(output)
+        output.mkdir()
+        spacy.blank("en").to_disk(output / "model-last")
+        return {}
+
+    def distill(teachers: list[Path], *_: Any, **__: Any) -> SimpleNamespace:
+        assert all((teacher / "meta.json").exists() for teacher in teachers)
+        return SimpleNamespace(output=teachers[0])
+
+    monkeypatch.setattr(few_annotations, "_train", train)
+    monkeypatch.setattr(few_annotations, "distill", distill)
+    counts = []
+    for variant in ("self-trained", "ensemble-distilled"):
+        train_and_score(experiment, Run(variant, 10, 0))
+        counts.append(len(trained))
+    train_and_score(experiment, Run("self-trained", 10, 1))
+    assert [*counts, len(trained)] == [1, 3, 4]
 
 
 def test_the_missing_trainings_are_listed_as_commands(
