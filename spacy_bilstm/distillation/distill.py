@@ -8,7 +8,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,19 +139,32 @@ def distill(
     paths = [texts] if isinstance(texts, (str, Path)) else list(texts)
     output = Path(output)
     directory = Path(annotations) if annotations is not None else output.parent / f"{output.name}-annotations"
+    gold, dev = None if gold is None else Path(gold), None if dev is None else Path(dev)
     inputs = [*map(find_pipeline, names), *paths, *(path for path in (gold, dev, directory) if path is not None)]
     check_output_directory(output, inputs=inputs, force=force)
     _check_annotations(directory, names)
     if not 0 < held_out < 1:
         raise ValueError(f"held_out is a share of the texts. Set it to more than 0 and less than 1, not {held_out}.")
     check_gold_share(gold_share)
-    n_gold_words = 0 if gold is None else count_words(Path(gold))
-    if dev is not None:
-        count_words(Path(dev))
     own = Config().from_disk(config, interpolate=False) if isinstance(config, (str, Path)) else config
+    student = _StudentSettings(
+        directory,
+        gold,
+        0 if gold is None else count_words(gold),
+        gold_share,
+        dev,
+        own,
+        optimize,
+        vectors,
+        held_out,
+        soft_targets,
+        overrides or {},
+        gpu_id >= 0,
+    )
+    if dev is not None:
+        count_words(dev)  # An unsuitable corpus is an error now, not after the annotation.
     teachers = load_teachers(names, roles)
     plan = plan_student(teachers, own)
-
     if teacher_embedding:
         if vectors is not None or own is not None:
             raise ValueError(
@@ -159,39 +172,7 @@ def distill(
                 "with --vectors (vectors) or --config (config). Leave out one of them."
             )
         find_embeddings(teachers.pipelines[0])
-
-    def make_config(
-        loaded: Teachers,
-        n_docs: int = 0,
-        n_words: int = 0,
-        vectors: str | None = vectors,
-        copies: str | None = None,
-    ) -> Config:
-        student_config = own or make_student_config(
-            loaded,
-            plan,
-            optimize,
-            n_docs=n_docs,
-            n_words=n_words,
-            n_gold_words=n_gold_words,
-            gold_share=gold_share,
-            vectors=vectors,
-            copies=copies,
-            gpu=gpu_id >= 0,
-        )
-        student_config = add_corpora(
-            student_config,
-            plan,
-            directory,
-            Path(dev) if dev is not None else directory / HELD_OUT,
-            gold=None if gold is None else Path(gold),
-            gold_share=gold_share,
-            held_out=held_out,
-            soft_targets=soft_targets,
-        )
-        return _override(student_config, overrides or {})
-
-    make_config(teachers)  # What is wrong with the settings is said before the long work.
+    _make_config(student, teachers, plan)  # What is wrong with the settings is said before the long work.
     if announce is not None:
         announce(plan)
     summary = annotate_texts(
@@ -201,30 +182,95 @@ def distill(
         raise ValueError(
             f"There are no texts in {', '.join(map(str, paths))}. Give files with at least some hundred texts."
         )
-    write_labels(teachers, plan, directory, None if gold is None else Path(gold))
-    held_out_path = write_held_out(directory, teachers.pipelines[0], held_out, summary.words)
-    if teacher_embedding:
-        vectors = str((directory / EMBEDDING).resolve())
-        write_embedding(teachers.pipelines[0], Path(vectors))
-    copies = (directory / COPIES).resolve()
-    if own is None:
-        write_copies(teachers.names[0], teachers.pipelines[0], find_copied(plan), copies)
-    student_config = make_config(teachers, summary.documents, summary.words, vectors, str(copies))
-    with atomic_write(directory / "student.cfg") as draft:
-        student_config.to_disk(draft, interpolate=False)
+    student_config = _prepare_student(student, teachers, plan, summary, teacher_embedding)
     first = teachers.names[0]
     del teachers
     gc.collect()  # The teachers' memory is free for the training.
-    student = train_student(student_config, output, restart=restart, gpu_id=gpu_id, progress=progress)
+    nlp = train_student(student_config, output, restart=restart, gpu_id=gpu_id, progress=progress)
     return DistillationResult(
         output,
         plan,
         summary,
-        student.config["training"]["max_steps"],
-        _score(student, held_out_path),
-        None if dev is None else _score(student, Path(dev)),
+        nlp.config["training"]["max_steps"],
+        _score(nlp, directory / HELD_OUT),
+        None if dev is None else _score(nlp, dev),
         measure_speed(output, first, directory, held_out) if speed else None,
     )
+
+
+@dataclass(frozen=True)
+class _StudentSettings:
+    """The arguments of `distill` that decide the student's config. `directory` is that of the annotation."""
+
+    directory: Path
+    gold: Path | None
+    n_gold_words: int
+    gold_share: float
+    dev: Path | None
+    config: Config | None
+    optimize: str
+    vectors: str | None
+    held_out: float
+    soft_targets: bool
+    overrides: Mapping[str, Any]
+    gpu: bool
+
+
+def _make_config(
+    student: _StudentSettings,
+    teachers: Teachers,
+    plan: list[TeacherComponent],
+    n_docs: int = 0,
+    n_words: int = 0,
+    copies: Path | None = None,
+) -> Config:
+    config = student.config or make_student_config(
+        teachers,
+        plan,
+        student.optimize,
+        n_docs=n_docs,
+        n_words=n_words,
+        n_gold_words=student.n_gold_words,
+        gold_share=student.gold_share,
+        vectors=student.vectors,
+        copies=None if copies is None else str(copies),
+        gpu=student.gpu,
+    )
+    config = add_corpora(
+        config,
+        plan,
+        student.directory,
+        student.dev or student.directory / HELD_OUT,
+        gold=student.gold,
+        gold_share=student.gold_share,
+        held_out=student.held_out,
+        soft_targets=student.soft_targets,
+    )
+    return _override(config, student.overrides)
+
+
+def _prepare_student(
+    student: _StudentSettings,
+    teachers: Teachers,
+    plan: list[TeacherComponent],
+    summary: PartsSummary,
+    teacher_embedding: bool,
+) -> Config:
+    """Write what the training reads beside the annotation. RETURNS: the student's training config."""
+    directory, nlp = student.directory, teachers.pipelines[0]
+    write_labels(teachers, plan, directory, student.gold)
+    write_held_out(directory, nlp, student.held_out, summary.words)
+    if teacher_embedding:
+        embedding = (directory / EMBEDDING).resolve()
+        write_embedding(nlp, embedding)
+        student = replace(student, vectors=str(embedding))
+    copies = (directory / COPIES).resolve()
+    if student.config is None:
+        write_copies(teachers.names[0], nlp, find_copied(plan), copies)
+    config = _make_config(student, teachers, plan, summary.documents, summary.words, copies)
+    with atomic_write(directory / "student.cfg") as draft:
+        config.to_disk(draft, interpolate=False)
+    return config
 
 
 def annotate_texts(
