@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..biluo import Position, biluo_tag, tags_at
 from ..layout import PackedLayout
-from .lattice import Lattice, TimeSteps, compute_log_partition, run_backward, run_forward
+from .lattice import Lattice, PackedSteps, compute_log_partition, run_backward, run_forward
 from .scores import ProbableSpans, Scores
 
 
@@ -68,7 +68,7 @@ class BatchEngine:
         tags = torch.where(values[steps.doc] == -math.inf, -1, slots // k)
         return tags[self.layout.from_packed].T.contiguous(), values
 
-    def _run_list_viterbi(self, steps: TimeSteps, k: int) -> tuple[Tensor, Tensor]:
+    def _run_list_viterbi(self, steps: PackedSteps, k: int) -> tuple[Tensor, Tensor]:
         """Find the k best tag sequences that end in each tag, at each token.
 
         RETURNS: their scores at the last token of each document, best first, shape `(n_docs, n_tags, k)`; and the
@@ -99,14 +99,14 @@ class BatchEngine:
         """Run the forward-backward algorithm."""
         return BatchPosterior(self.scores, self.layout, self._make_steps())
 
-    def _make_steps(self) -> TimeSteps:
-        return TimeSteps.build(self.layout.batch_sizes, self.device)
+    def _make_steps(self) -> PackedSteps:
+        return PackedSteps.build(self.layout.batch_sizes, self.device)
 
 
 class BatchPosterior:
     """The probabilities of tags and spans for all documents of a batch. See `engine.Posterior`."""
 
-    def __init__(self, scores: Scores, layout: PackedLayout, steps: TimeSteps) -> None:
+    def __init__(self, scores: Scores, layout: PackedLayout, steps: PackedSteps) -> None:
         self.layout = layout
         lattice = run_forward(scores, steps)
         self.log_partition = compute_log_partition(lattice)

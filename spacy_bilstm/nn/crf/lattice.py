@@ -14,7 +14,7 @@ from .transitions import make_transitions
 
 
 @dataclass(frozen=True)
-class TimeSteps:
+class PackedSteps:
     """The time steps of documents in packed order. A document's index is its position in that order.
 
     batch_sizes: number of documents at each time step.
@@ -29,7 +29,7 @@ class TimeSteps:
     previous: Tensor
 
     @classmethod
-    def build(cls, batch_sizes: Tensor, device: torch.device) -> TimeSteps:
+    def build(cls, batch_sizes: Tensor, device: torch.device) -> PackedSteps:
         """Compute the indices.
 
         batch_sizes: number of documents at each time step. Shape `(max_length,)`, int64, on CPU.
@@ -68,7 +68,7 @@ _MAX_PAIRS = 2**22
 class LogLattice:
     """Messages in log space: correct for scores of any range, but a step costs a logsumexp over all pairs of tags."""
 
-    def __init__(self, scores: Scores, steps: TimeSteps) -> None:
+    def __init__(self, scores: Scores, steps: PackedSteps) -> None:
         self.scores, self.steps = scores, steps
         self.forward = torch.empty_like(scores.emissions)
         scale = torch.empty_like(scores.emissions[:, :1])
@@ -131,7 +131,7 @@ class ScaledLattice:
     Where scores differ by more than the dtype's exponents can hold, tag sequences get lost: see `is_safe`.
     """
 
-    def __init__(self, scores: Scores, steps: TimeSteps) -> None:
+    def __init__(self, scores: Scores, steps: PackedSteps) -> None:
         self.scores, self.steps = scores, steps
         peak = scores.emissions.amax(1)
         shifted = scores.emissions - peak[:, None]
@@ -225,7 +225,7 @@ def _positive_range(probabilities: Tensor) -> Tensor:
     return -probabilities.masked_fill(probabilities == 0, 1.0).amin().log()
 
 
-def run_forward(scores: Scores, steps: TimeSteps) -> Lattice:
+def run_forward(scores: Scores, steps: PackedSteps) -> Lattice:
     """Compute the forward messages, in log space where probabilities would underflow.
 
     scores: the scores.

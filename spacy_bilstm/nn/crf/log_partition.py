@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..layout import PackedLayout
-from .lattice import TimeSteps, compute_log_partition, run_backward, run_forward
+from .lattice import PackedSteps, compute_log_partition, run_backward, run_forward
 from .scores import Scores
 
 
@@ -55,7 +55,7 @@ class _LogPartition(torch.autograd.Function):
         packed = pack_emissions(emissions, layout, masks)
         scores = Scores(packed, transitions, start_transitions, end_transitions, allow_only_biluo)
         # A document under each mask is a document of its own, so one pass serves all masks.
-        steps = TimeSteps.build(layout.batch_sizes * ctx.n_masks, emissions.device)
+        steps = PackedSteps.build(layout.batch_sizes * ctx.n_masks, emissions.device)
         ctx.lattice = run_forward(scores, steps)
         return compute_log_partition(ctx.lattice).view(-1, ctx.n_masks)
 

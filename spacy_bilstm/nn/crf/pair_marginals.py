@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..layout import PackedLayout
-from .lattice import TimeSteps, run_backward, run_forward
+from .lattice import PackedSteps, run_backward, run_forward
 from .scores import Scores
 
 NO_TAG = -1
@@ -47,7 +47,7 @@ def compute_tag_pairs(scores: Scores, layout: PackedLayout, is_kept: Tensor) -> 
         scores.end_transitions,
         scores.allow_only_biluo,
     )
-    steps = TimeSteps.build(layout.batch_sizes, scores.emissions.device)
+    steps = PackedSteps.build(layout.batch_sizes, scores.emissions.device)
     lattice = run_backward(run_forward(kept, steps))
     tokens, tags = is_kept.nonzero(as_tuple=True)
     n_kept = is_kept.sum(1)
