@@ -13,7 +13,7 @@ from torch.nn import functional
 from spacy_bilstm.nn.biluo import biluo_constraints
 from spacy_bilstm.nn.crf import LinearChainCRF, transitions
 from spacy_bilstm.nn.crf import log_partition as log_partition_module
-from spacy_bilstm.nn.crf.lattice import Lattice, ScaledLattice, TimeSteps
+from spacy_bilstm.nn.crf.lattice import Lattice, ScaledLattice, PackedSteps
 from spacy_bilstm.nn.crf.scores import Scores
 from spacy_bilstm.nn.layout import PackedLayout
 
@@ -202,7 +202,7 @@ def test_the_lattice_is_freed_with_the_graph(monkeypatch: pytest.MonkeyPatch) ->
     lattices = []
     run_forward = log_partition_module.run_forward
 
-    def record(scores: Scores, steps: TimeSteps) -> Lattice:
+    def record(scores: Scores, steps: PackedSteps) -> Lattice:
         lattice = run_forward(scores, steps)
         lattices.append(weakref.ref(lattice))
         return lattice
