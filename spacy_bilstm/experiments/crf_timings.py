@@ -13,7 +13,7 @@ import torch
 from ..nn.biluo import biluo_constraints
 from ..nn.crf import LinearChainCRF
 from ..nn.crf.engine import make_engine
-from ..nn.crf.lattice import LogLattice, ScaledLattice, TimeSteps
+from ..nn.crf.lattice import LogLattice, ScaledLattice, PackedSteps
 from ..nn.layout import PackedLayout
 from .tables import Table
 from .timing import get_medians
@@ -36,7 +36,7 @@ def time_messages(rounds: int, n_labels: Sequence[int] = N_LABELS) -> Table:
         crf = LinearChainCRF(*biluo_constraints(n)).double()
         emissions = torch.randn(N_STEPS * N_DOCS, crf.n_tags, dtype=torch.float64)
         scores = crf.make_scores(emissions, layout)
-        steps = TimeSteps.build(layout.batch_sizes, emissions.device)
+        steps = PackedSteps.build(layout.batch_sizes, emissions.device)
         calls = {lattice: partial(lattice, scores, steps) for lattice in (LogLattice, ScaledLattice)}
         seconds = get_medians(calls, rounds)
         rows.append((str(crf.n_tags), *(f"{1e6 * seconds[lattice] / N_STEPS:.0f}" for lattice in calls)))

@@ -13,7 +13,7 @@ from torch.nn import functional
 from spacy_bilstm.nn.biluo import biluo_constraints
 from spacy_bilstm.nn.crf import LinearChainCRF, transitions
 from spacy_bilstm.nn.crf import log_partition as log_partition_module
-from spacy_bilstm.nn.crf.lattice import Lattice, ScaledLattice, PackedSteps
+from spacy_bilstm.nn.crf.lattice import Lattice, PackedSteps, ScaledLattice
 from spacy_bilstm.nn.crf.scores import Scores
 from spacy_bilstm.nn.layout import PackedLayout
 
