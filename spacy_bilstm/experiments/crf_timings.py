@@ -13,7 +13,7 @@ import torch
 from ..nn.biluo import biluo_constraints
 from ..nn.crf import LinearChainCRF
 from ..nn.crf.engine import make_engine
-from ..nn.crf.lattice import LogLattice, ScaledLattice, PackedSteps
+from ..nn.crf.lattice import LogLattice, PackedSteps, ScaledLattice
 from ..nn.layout import PackedLayout
 from .tables import Table
 from .timing import get_medians
