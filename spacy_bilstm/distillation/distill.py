@@ -310,14 +310,13 @@ def annotate_texts(
     )
 
 
-def write_held_out(annotations: Path, nlp: Language, share: float, n_words: int) -> Path:
-    """Write texts that are held out from training.
+def write_held_out(annotations: Path, nlp: Language, share: float, n_words: int) -> None:
+    """Write texts that are held out from training, with the teachers' annotation, to `HELD_OUT`.
 
     annotations: the annotation directory.
     nlp: a pipeline whose vocab has the labels.
     share: the share of the texts that is held out, 0 < share < 1.
     n_words: number of words of all texts.
-    RETURNS: the corpus, with the teachers' annotation.
     RAISES: ValueError if there are none.
     """
     evaluated = min(share, _MAX_HELD_OUT_WORDS / max(n_words, 1))
@@ -325,10 +324,8 @@ def write_held_out(annotations: Path, nlp: Language, share: float, n_words: int)
     documents = _collect_held_out(annotations, nlp, evaluated) or _collect_held_out(annotations, nlp, share)
     if not documents:
         raise ValueError(f"None of the texts is held out. Use more texts, or a larger share than {share}.")
-    path = annotations / HELD_OUT
-    with atomic_write(path) as draft:
+    with atomic_write(annotations / HELD_OUT) as draft:
         documents.to_disk(draft)
-    return path
 
 
 def _collect_held_out(annotations: Path, nlp: Language, share: float) -> DocBin:
