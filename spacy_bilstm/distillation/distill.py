@@ -20,7 +20,7 @@ from spacy.training.loop import DIR_MODEL_BEST
 from thinc.api import Config
 
 from ..annotation import PartsSummary, Progress, read_texts, write_parts
-from ..training.loop import check_training_settings
+from ..training.loop import check_pretrained_weights, check_training_settings
 from ..training.resumable import CHECKPOINT_STEPS, train_with_checkpoints
 from ..util.docbin import count_words, read_docs
 from ..util.files import atomic_write, check_output_directory, replace_directory
@@ -113,7 +113,8 @@ def distill(
     config: the student's own training config, or its path; None makes it from a recipe. Its components decide what is
         learned. Its corpora are replaced.
     optimize: the recipe, if there is no config.
-    vectors: name or path of a pipeline whose static vectors the student gets, or None.
+    vectors: name or path of a pipeline whose static vectors the student gets, or None. Not with `config`, which has
+        its own.
     teacher_embedding: whether the student gets the word embedding of the first teacher as static vectors, so that both
         know the same about words that are rare or absent in the texts.
     annotations: directory of the annotation; None for the output's name with "-annotations" at the end.
@@ -132,8 +133,8 @@ def distill(
     progress: whether to print spaCy's table of the training.
     RETURNS: the scores of the student, and what it was trained on.
     RAISES: TeacherError as `load_teachers` and `find_embeddings` do; ValueError if the output directory is refused, if
-        the annotation directory was made with other teachers or texts, or if the texts are too few; OSError for a
-        missing file; and the errors of `train_student`.
+        the annotation directory was made with other teachers or texts, if the texts are too few, or if arguments
+        contradict each other; OSError for a missing file; and the errors of `train_student`.
     """
     names = [teacher] if isinstance(teacher, (str, Path)) else list(teacher)
     paths = [texts] if isinstance(texts, (str, Path)) else list(texts)
@@ -147,6 +148,7 @@ def distill(
         raise ValueError(f"held_out is a share of the texts. Set it to more than 0 and less than 1, not {held_out}.")
     check_gold_share(gold_share)
     own = Config().from_disk(config, interpolate=False) if isinstance(config, (str, Path)) else config
+    _check_vectors(vectors, teacher_embedding, own)
     student = _StudentSettings(
         directory,
         gold,
@@ -166,13 +168,9 @@ def distill(
     teachers = load_teachers(names, roles)
     plan = plan_student(teachers, own)
     if teacher_embedding:
-        if vectors is not None or own is not None:
-            raise ValueError(
-                "--teacher-embedding (teacher_embedding) makes the student's vectors and config, so it can't be used "
-                "with --vectors (vectors) or --config (config). Leave out one of them."
-            )
         find_embeddings(teachers.pipelines[0])
-    _make_config(student, teachers, plan)  # What is wrong with the settings is said before the long work.
+    # What is wrong with the settings is said before the long work.
+    check_pretrained_weights(_make_config(student, teachers, plan).interpolate())
     if announce is not None:
         announce(plan)
     summary = annotate_texts(
@@ -388,6 +386,20 @@ def train_student(
         shutil.copytree(folder / DIR_MODEL_BEST, draft)
     shutil.rmtree(folder)
     return spacy.load(output)
+
+
+def _check_vectors(vectors: str | None, teacher_embedding: bool, config: Config | None) -> None:
+    """Check that only one argument decides the student's vectors."""
+    if teacher_embedding and (vectors is not None or config is not None):
+        raise ValueError(
+            "--teacher-embedding (teacher_embedding) makes the student's vectors and config, so it can't be used "
+            "with --vectors (vectors) or --config (config). Leave out one of them."
+        )
+    if vectors is not None and config is not None:
+        raise ValueError(
+            "--vectors (vectors) is for the recipes, so it can't be used with --config (config). Make the config with "
+            "`init-config --vectors`."
+        )
 
 
 def _check_annotations(directory: Path, teachers: Sequence[str | Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
@@ -47,6 +48,24 @@ def check_training_settings(training: Mapping[str, Any]) -> None:
             raise ValueError(f"[training] dropout is a rate and must be at least 0 and less than 1, not {value!r}.")
         if name in _MINIMA and not (isinstance(value, int) and value >= _MINIMA[name]):
             raise ValueError(f"[training] {name} must be a whole number of at least {_MINIMA[name]}, not {value!r}.")
+
+
+def check_pretrained_weights(config: Mapping[str, Any]) -> None:
+    """Check the weights of `spacy pretrain` that a config names. Without `[pretraining]`, spaCy passes over them.
+
+    config: the interpolated config.
+    RAISES: ValueError if `[pretraining]` is missing or empty; FileNotFoundError if the weights do not exist.
+    """
+    weights = config.get("initialize", {}).get("init_tok2vec")
+    if weights is None:
+        return
+    if not config.get("pretraining"):
+        raise ValueError(
+            f"The pretrained weights {weights} of init_tok2vec have no effect without [pretraining] in the config. Use "
+            "the config that was used to pretrain, as `init-config --pretraining` makes it."
+        )
+    if not Path(weights).exists():
+        raise FileNotFoundError(f"The pretrained weights {weights} of init_tok2vec do not exist.")
 
 
 def _is_rate(value: Any) -> bool:

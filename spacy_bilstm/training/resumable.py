@@ -32,7 +32,7 @@ from ..util.lock import lock_directory
 from ..util.machine import describe_machine
 from .checkpoints import CheckpointError, Checkpoints, check_inputs, describe_inputs
 from .divergence import check_finite, raise_if_diverged
-from .loop import check_training_settings, iterate_steps, resolve_training_settings
+from .loop import check_pretrained_weights, check_training_settings, iterate_steps, resolve_training_settings
 from .pipeline_state import (
     get_components_state,
     get_models_state,
@@ -102,14 +102,15 @@ def train_with_checkpoints(
     RAISES: CheckpointError if `output` has a training with another config or corpus, a damaged checkpoint, or no
         `model-best` any more; CorpusChangedError if the corpus or batcher returns other batches than before;
         DivergedError if a loss, a gradient or a weight is not finite; ValueError if a setting of `[training]` does not
-        exist or is out of range; OSError if `output` can't be written; DirectoryLockedError if another process trains
-        there.
+        exist or is out of range, or if pretrained weights would have no effect; OSError if `output` can't be written
+        or pretrained weights do not exist; DirectoryLockedError if another process trains there.
     """
     output = Path(output)
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(f"{output} is a file. Choose the path of a directory.")
     check_writable(output)
     check_training_settings(config.interpolate().get("training", {}))
+    check_pretrained_weights(config.interpolate())
     stdout, stderr = stdout or io.StringIO(), stderr or io.StringIO()
     inputs = describe_inputs(config.interpolate(), code)
     machine = describe_machine(use_gpu) | {"threads": torch.get_num_threads()}

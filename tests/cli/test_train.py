@@ -77,6 +77,7 @@ def test_a_training_that_diverged_is_reported(run: Callable[..., str]) -> None:
     [
         (["--paths.train", "missing.spacy"], "missing.spacy"),
         (["--training.max_stepz", 5], "[training] has no setting 'max_stepz'"),
+        (["--initialize.init_tok2vec", "model0.bin"], "have no effect without [pretraining]"),
         (["--nlp.lang", "zz"], "zz"),
         (["--gpu-id", 99], "GPU"),
     ],

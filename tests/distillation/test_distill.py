@@ -348,6 +348,8 @@ def test_a_share_to_hold_out_outside_its_range_is_an_error(
         ({"overrides": {"trainin.max_steps": 5}}, "trainin"),
         ({"optimize": "speed"}, "no recipe 'speed'"),
         ({"teacher_embedding": True, "vectors": "texts"}, "--teacher-embedding .* can't be used"),
+        ({"config": Config(), "vectors": "texts"}, "--vectors .* can't be used"),
+        ({"overrides": {"paths.init_tok2vec": "model0.bin"}}, r"no effect without \[pretraining\]"),
         ({"gold": "texts"}, "is no .spacy file"),
         ({"dev": "texts"}, "is no .spacy file"),
         ({"dev": "empty"}, "has no words"),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -16,7 +17,12 @@ from toy_corpus import make_examples
 from toy_pipelines import get_weights
 
 from spacy_bilstm.training.batchers import batch_by_length
-from spacy_bilstm.training.loop import check_training_settings, iterate_updates, resolve_training_settings
+from spacy_bilstm.training.loop import (
+    check_pretrained_weights,
+    check_training_settings,
+    iterate_updates,
+    resolve_training_settings,
+)
 
 N_STEPS = 4
 # `max_steps` is 3, because spaCy updates once more before it stops.
@@ -129,6 +135,18 @@ def test_a_dropout_without_decimal_point_is_a_number() -> None:
 def test_a_setting_without_meaning_is_refused(name: str, value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         check_training_settings({"max_steps": 5, name: value})
+
+
+def test_pretrained_weights_need_a_file_and_the_settings_of_pretraining(tmp_path: Path) -> None:
+    weights = tmp_path / "model0.bin"
+    check_pretrained_weights({"initialize": {"init_tok2vec": None}})
+    config = {"initialize": {"init_tok2vec": str(weights)}, "pretraining": {"component": "tok2vec"}}
+    with pytest.raises(FileNotFoundError, match=re.escape(str(weights))):
+        check_pretrained_weights(config)
+    weights.touch()
+    check_pretrained_weights(config)
+    with pytest.raises(ValueError, match=r"no effect without \[pretraining\]"):
+        check_pretrained_weights(config | {"pretraining": {}})
 
 
 def test_each_batch_is_returned_after_its_update() -> None:
