@@ -58,8 +58,8 @@ class Experiment:
     pretraining_epochs: number of epochs of the raw text.
     pretraining_texts: number of texts of the raw text to pretrain on, from its start, or 0 for all.
     student_steps: number of batches of a student; None for four times `steps`.
-    work: folder for pretrained weights and teachers, which later calls use again. Delete it after the corpus or a
-        version has changed.
+    work: folder for pretrained weights and teachers, which later calls use again. Delete it after the corpus,
+        the vectors or a version has changed.
     """
 
     name: str

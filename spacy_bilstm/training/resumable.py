@@ -109,10 +109,11 @@ def train_with_checkpoints(
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(f"{output} is a file. Choose the path of a directory.")
     check_writable(output)
-    check_training_settings(config.interpolate().get("training", {}))
-    check_pretrained_weights(config.interpolate())
+    interpolated = config.interpolate()
+    check_training_settings(interpolated.get("training", {}))
+    check_pretrained_weights(interpolated)
     stdout, stderr = stdout or io.StringIO(), stderr or io.StringIO()
-    inputs = describe_inputs(config.interpolate(), code)
+    inputs = describe_inputs(interpolated, code)
     machine = describe_machine(use_gpu) | {"threads": torch.get_num_threads()}
     directory = output / _DIRECTORY
     directory.mkdir(parents=True, exist_ok=True)
