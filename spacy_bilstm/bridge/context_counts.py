@@ -21,7 +21,7 @@ class ContextCounts:
 
     Every epoch repeats occurrences, but not contexts, so contexts measure how rare a word is. The memory is 2 MB for
     any corpus. Counts stop at 255. They may be too high where words share counters (Cormode and Muthukrishnan 2005),
-    and too low after some million contexts. Copies and pickles are empty: counts belong to a training, not to a model.
+    and too low after a few million contexts. Copies and pickles are empty: counts belong to a training, not to a model.
     """
 
     def __init__(self) -> None:

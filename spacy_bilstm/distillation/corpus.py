@@ -18,6 +18,8 @@ from ..util.docbin import StoredDocs
 
 PARTS = "parts"
 """The folder of the annotated parts in an annotation directory."""
+HELD_OUT = "held-out.spacy"
+"""The file in an annotation directory with the texts that are held out from training."""
 _HASHES = 2**32
 # Parts whose documents are mixed. More parts mix better and take more memory.
 _N_MIXED = 2

@@ -26,15 +26,13 @@ from ..util.docbin import count_words, read_docs
 from ..util.files import atomic_write, check_output_directory, replace_directory
 from ..util.pipeline_paths import find_pipeline
 from .copies import write_copies
-from .corpus import PARTS, check_gold_share, find_parts, is_held_out
+from .corpus import HELD_OUT, PARTS, check_gold_share, find_parts, is_held_out
 from .embedding import find_embeddings, write_embedding
 from .speed import measure_speed
 from .students import add_corpora, find_copied, make_student_config, plan_student, write_labels
 from .teachers import TeacherComponent, Teachers, load_teachers
 
 PART_SIZE = 2000
-HELD_OUT = "held-out.spacy"
-"""The file in an annotation directory with the texts that are held out from training."""
 EMBEDDING = "embedding"
 """The directory in an annotation directory with the teacher's word embedding."""
 COPIES = "copies"
@@ -52,8 +50,8 @@ class DistillationResult:
     output: the directory of the student.
     plan: what became of each component of the teachers.
     annotation: the counts of the annotated texts.
-    steps: number of training steps.
-    agreement: spaCy's scores of the student on texts held out from training, with the teachers' annotation as gold.
+    agreement: spaCy's scores of the student on texts held out from training, with the teachers' annotation as gold, by
+        their names in spaCy, from 0 to 1.
     scores: spaCy's scores of the student on the dev corpus, or None without one.
     words_per_second: of the student and of the first teacher, as `measure_speed` measures them, or None if not
         measured.
@@ -62,7 +60,6 @@ class DistillationResult:
     output: Path
     plan: list[TeacherComponent]
     annotation: PartsSummary
-    steps: int
     agreement: dict[str, float]
     scores: dict[str, float] | None
     words_per_second: tuple[float, float] | None
@@ -112,7 +109,7 @@ def distill(
         teachers on texts held out from training.
     config: the student's own training config, or its path; None makes it from a recipe. Its components decide what is
         learned. Its corpora are replaced.
-    optimize: the recipe, if there is no config.
+    optimize: the recipe, if there is no config: "efficiency", "accuracy" or "fast".
     vectors: name or path of a pipeline whose static vectors the student gets, or None. Not with `config`, which has
         its own.
     teacher_embedding: whether the student gets the word embedding of the first teacher as static vectors, so that both
@@ -132,9 +129,10 @@ def distill(
     on_progress: called after each part is annotated.
     progress: whether to print spaCy's table of the training.
     RETURNS: the scores of the student, and what it was trained on.
-    RAISES: TeacherError as `load_teachers` and `find_embeddings` do; ValueError if the output directory is refused, if
-        the annotation directory was made with other teachers or texts, if the texts are too few, or if arguments
-        contradict each other; OSError for a missing file; and the errors of `train_student`.
+    RAISES: TeacherError as `load_teachers` and `find_embeddings` do; ValueError if an argument or setting is unknown or
+        out of range, if arguments contradict each other, if the output directory is refused, if the annotation
+        directory was made with other teachers or texts, or if the texts are too few; DirectoryLockedError if another
+        process writes to the annotation directory; OSError for a missing file; and the errors of `train_student`.
     """
     names = [teacher] if isinstance(teacher, (str, Path)) else list(teacher)
     paths = [texts] if isinstance(texts, (str, Path)) else list(texts)
@@ -178,7 +176,7 @@ def distill(
     )
     if not summary.documents:
         raise ValueError(
-            f"There are no texts in {', '.join(map(str, paths))}. Give files with at least some hundred texts."
+            f"There are no texts in {', '.join(map(str, paths))}. Give files with at least a few hundred texts."
         )
     student_config = _prepare_student(student, teachers, plan, summary, teacher_embedding)
     first = teachers.names[0]
@@ -189,7 +187,6 @@ def distill(
         output,
         plan,
         summary,
-        nlp.config["training"]["max_steps"],
         _score(nlp, directory / HELD_OUT),
         None if dev is None else _score(nlp, dev),
         measure_speed(output, first, directory, held_out) if speed else None,
@@ -286,7 +283,8 @@ def annotate_texts(
     texts, text_column, part_size, on_progress: as for `distill`.
     annotations: the annotation directory.
     RETURNS: the counts.
-    RAISES: ValueError if the directory was made with other teachers or texts.
+    RAISES: ValueError if the directory was made with other teachers or texts; DirectoryLockedError if another process
+        writes to it; and the errors of `read_texts`.
     """
     stream = read_texts(texts, text_column=text_column, exclude=annotations)
     settings = {

@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.vocab import Vocab
 
 from ..util.docbin import read_docs
-from .corpus import find_parts, is_held_out
+from .corpus import HELD_OUT, find_parts, is_held_out
 
 _N_WARM_UP = 2000
 _N_TURNS = 10
@@ -32,7 +32,7 @@ def measure_speed(student: str | Path, teacher: str | Path, annotations: Path, h
     warm_up = [doc.text for doc in read_docs(find_parts(annotations)[0], Vocab())]
     for nlp in pipelines:
         _annotate(nlp, [text for text in warm_up if not is_held_out(text, held_out)][:_N_WARM_UP])
-    texts = [doc.text for doc in read_docs(annotations / "held-out.spacy", Vocab())]
+    texts = [doc.text for doc in read_docs(annotations / HELD_OUT, Vocab())]
     n_words, seconds = [0, 0], [0.0, 0.0]
     for turn in range(_N_TURNS):
         for i, nlp in enumerate(pipelines):

@@ -33,7 +33,7 @@ def plan_student(teachers: Teachers, config: Config | None) -> list[TeacherCompo
     teachers: the teachers.
     config: the student's own config, whose components decide, or None for the recipes.
     RETURNS: the components of the teachers, some of them left out.
-    RAISES: TeacherError if nothing can be learned.
+    RAISES: TeacherError if nothing can be learned, or if the config lacks a section.
     """
     missing = [] if config is None else [name for name in ("nlp", "components", "training") if name not in config]
     if missing:

@@ -8,8 +8,8 @@ python -m spacy_bilstm.experiments.few_annotations ewt --train corpus/ewt/train.
 python -m spacy_bilstm.experiments.few_annotations ewt --train ... --dev ... --raw ... --vectors ... --seeds 3
 python -m spacy_bilstm.experiments.few_annotations ewt --write
 
-Each training is a process of its own with one thread: `--variant`, `--percent` and `--seed` select some of them, so
-several commands can run at once, and `--list` prints a command for each one that is missing. The scores are stored in
+`--variant`, `--percent` and `--seed` select some of the trainings. With `OMP_NUM_THREADS=1`, several commands can run
+at once, and `--list` prints a command for each training that is missing. The scores are stored in
 metrics/few-annotations-NAME after each training, with the settings and the versions of the packages. Trainings stored
 there are not repeated. One table has the results of one version only.
 """
@@ -54,10 +54,10 @@ class Experiment:
     raw: raw text in JSONL.
     vectors: a pipeline with the vectors that were trained on it, or None to leave out the variants with vectors.
     pipeline: the components.
-    steps: number of batches of a training on the whole corpus.
-    pretraining_epochs: number of epochs of the raw text.
+    steps: number of batches of a training on the whole corpus, >= 1.
+    pretraining_epochs: number of epochs of the raw text, >= 1.
     pretraining_texts: number of texts of the raw text to pretrain on, from its start, or 0 for all.
-    student_steps: number of batches of a student; None for four times `steps`.
+    student_steps: number of batches of a student, >= 1; None for four times `steps`.
     work: folder for pretrained weights and teachers, which later calls use again. Delete it after the corpus,
         the vectors or a version has changed.
     """
@@ -95,7 +95,11 @@ class Experiment:
         return [name for name, variant in VARIANTS.items() if self.vectors is not None or not variant.vectors]
 
     def count_steps(self, percent: int) -> int:
-        """Return the number of batches for a part of the corpus, in proportion to the square root of its size."""
+        """Return the number of batches for a part of the corpus, in proportion to the square root of its size.
+
+        percent: the part, 1 to 100.
+        RETURNS: the number of batches, at least 200, or `steps` if that is less.
+        """
         return max(min(200, self.steps), round(self.steps * math.sqrt(percent / 100)))
 
 
@@ -105,7 +109,8 @@ def train_and_score(experiment: Experiment, selected: Run) -> dict[str, float]:
     experiment: what all trainings have in common.
     selected: the training.
     RETURNS: the scores of `SCORES` that the pipeline has, from 0 to 1.
-    RAISES: OtherSettingsError if the results hold trainings of other settings or versions of the packages.
+    RAISES: OtherSettingsError if the results hold trainings of other settings or versions of the packages;
+        CalledProcessError if spaCy can't train.
     """
     path = experiment.results / selected.file_name
     present = {"settings": experiment.settings, "versions": get_versions()}
@@ -135,6 +140,7 @@ def select_part(train: Path, percent: int, seed: int) -> DocBin:
     train: the `.spacy` file to choose from.
     percent: the part of its documents, 1 to 100.
     seed: the seed of the choice.
+    RETURNS: the documents, at least one.
     """
     docs = list(read_docs(train, spacy.blank("en").vocab))
     random.Random(seed).shuffle(docs)
@@ -157,6 +163,7 @@ def prepare(experiment: Experiment, variants: Sequence[str]) -> None:
 
     experiment: what all trainings have in common.
     variants: keys of `VARIANTS`.
+    RAISES: CalledProcessError if spaCy can't pretrain.
     """
     for name in variants:
         if VARIANTS[name].pretrained:

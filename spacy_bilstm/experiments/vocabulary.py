@@ -1,6 +1,6 @@
 """Count how the vocabulary of raw text grows, for the sizes that `recipes.scale` chooses.
 
-python -m spacy_bilstm.experiments.vocabulary raw.txt.gz
+python -m spacy_bilstm.experiments.vocabulary raw.txt
 """
 
 from __future__ import annotations

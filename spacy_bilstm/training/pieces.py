@@ -1,4 +1,4 @@
-"""Split the document of an example into pieces of some sentences each."""
+"""Split the document of an example into pieces of a few sentences each."""
 
 from __future__ import annotations
 
